@@ -1,0 +1,125 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .unsafeFlags(["-warnings-as-errors"]),
+]
+let cStrict: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"]),
+]
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "martlet", targets: ["Martlet"]),
+        .executable(name: "martlet-sandbox", targets: ["SandboxHelper"]),
+        .library(name: "MartletFork", type: .dynamic, targets: ["MartletFork"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+    ],
+    targets: [
+        // Ground: no knowledge of functions beyond their vocabulary.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .target(name: "CChild", cSettings: cStrict),
+        .target(name: "CSandbox", dependencies: ["CChild", "CSeccomp"], cSettings: cStrict),
+        .target(name: "MartletFork", dependencies: ["CChild"], path: "Runtimes/Python/Fork", cSettings: cStrict,
+            // A C library that runs where no Swift runtime is: what it does not call must not be linked.
+            linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib", "-L", "\(Context.packageDirectory)/Runtimes/Python/Fork/link"])]),
+        .target(
+            name: "PythonRuntime", path: "Runtimes/Python/bootstrap",
+            resources: ["bootstrap", "snapshot_restore_py", "martlet_runtime/__init__", "martlet_runtime/codec", "martlet_runtime/compile",
+                "martlet_runtime/context", "martlet_runtime/environment", "martlet_runtime/faults", "martlet_runtime/frames",
+                "martlet_runtime/logs", "martlet_runtime/worker"].map { .embedInCode("\($0).py") },
+            swiftSettings: strict),
+        .target(name: "FunctionModel", swiftSettings: strict),
+        .target(name: "LinuxPrimitives", dependencies: ["CChild"], swiftSettings: strict),
+        .target(name: "Sandbox", dependencies: ["CChild", "LinuxPrimitives"], swiftSettings: strict),
+        .target(name: "Telemetry", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "BlockingThread", swiftSettings: strict),
+
+        // Domain: pure decisions and ports.
+        .target(name: "AccessControl", dependencies: ["FunctionModel", crypto], swiftSettings: strict),
+        .target(name: "DeploymentPackages", dependencies: ["FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
+        .target(name: "Metering", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
+        .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
+        .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
+
+        // Adapters.
+        .target(name: "CSQLiteShim", dependencies: ["CSQLite"], cSettings: cStrict),
+        .target(
+            name: "SQLiteStore",
+            dependencies: ["BlockingThread", "FunctionModel", "Metering", "Registry", "CSQLite", "CSQLiteShim"],
+            swiftSettings: strict),
+        .target(
+            name: "WorkerNode",
+            dependencies: ["CChild", "FunctionModel", "LinuxPrimitives", "Sandbox"] + nio,
+            swiftSettings: strict),
+
+        // Stages and edges.
+        .target(
+            name: "InvocationPipeline",
+            dependencies: ["FunctionLogs", "FunctionModel", "Metering", "Registry", "WarmPool", "WorkerNode"] + nio,
+            swiftSettings: strict),
+        .target(
+            name: "Gateway",
+            dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "LambdaAPI", "Registry", "Telemetry"] + nio,
+            swiftSettings: strict),
+
+        // Executables.
+        .executableTarget(
+            name: "Martlet",
+            dependencies: [
+                "AccessControl", "CChild", "DeploymentPackages", "FunctionLogs", "FunctionModel", "Gateway", "InvocationPipeline", "LambdaAPI",
+                "LinuxPrimitives", "Metering", "Registry", "Sandbox", "SQLiteStore", "Telemetry", "WarmPool", "WorkerNode",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            swiftSettings: strict),
+        .executableTarget(
+            name: "SandboxHelper",
+            dependencies: ["CSandbox", "LinuxPrimitives", "PythonRuntime", "Sandbox"],
+            swiftSettings: strict),
+
+        .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
+        .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
+        .testTarget(
+            name: "SQLiteStoreTests", dependencies: ["FunctionModel", "Metering", "Registry", "SQLiteStore"], swiftSettings: strict),
+        .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
+        .testTarget(name: "WarmPoolTests", dependencies: ["FunctionModel", "WarmPool"], swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentPackagesTests", dependencies: ["DeploymentPackages", "FunctionModel", "Registry"], swiftSettings: strict),
+        .testTarget(
+            name: "MartletTests",
+            dependencies: [
+                "Martlet", "DeploymentPackages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AccessControlTests", dependencies: ["AccessControl"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "LambdaAPITests", dependencies: ["FunctionModel", "LambdaAPI"], swiftSettings: strict),
+        .testTarget(name: "RegistryTests", dependencies: ["FunctionModel", "Registry"], swiftSettings: strict),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "AccessControl", "FunctionModel", "Gateway", "InvocationPipeline", "LambdaAPI", "Registry",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + nio,
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,5 @@
+def prepare():
+    raise RuntimeError("the table is missing")
+
+
+prepare()

@@ -1,0 +1,88 @@
+#pragma once
+// What a request's process does to itself between its creation and the first byte of user code it runs.
+// Shared by PID 1 of a sandbox (environments that exec) and by the fork library in a template (copies).
+// Nothing here allocates, takes a lock or returns to Swift.
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A fixed-size message between init and the server, the helper or the template. Little more than an operation and a
+// slot; `length` payload bytes follow on stream sockets. Descriptors travel with the first byte.
+struct mc_message {
+  uint32_t op;
+  uint32_t slot;
+  int32_t value;
+  uint32_t length;
+  uint64_t a, b, c, d;
+};
+_Static_assert(sizeof(struct mc_message) == 48, "wire format");
+
+enum mc_op {
+  // server -> init
+  MC_START_TEMPLATE = 1, // payload: argv and environment block; fds: worker socket, log pipe
+  MC_FORK = 2,           // fds: worker socket, log pipe
+  MC_EXEC = 3,           // payload: argv and environment block; value: MC_EXEC_* flags; fds: worker socket (not with MC_EXEC_LISTENER), log pipe
+  MC_KILL = 4,           // slot or MC_TEMPLATE_SLOT
+  MC_AUDIT = 5,          // value: 1 = measure only
+  MC_KILL_LARGEST = 6,   // the slot's largest process, if its anonymous memory is above a bytes: the memory size was passed
+                         // without reaching the slot's own limit
+  // helper -> init
+  MC_SLOT = 16,          // slot; value: number of cgroup.procs fds; fds: those, then [peak], [oom] (b: bit 0, bit 1)
+  MC_END = 17,
+  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; payload: the package's digest, or none;
+                         // fds: server channel, descriptor channel, log pipe, [cgroup.procs of init's own cgroup]
+  // init -> server
+  MC_STARTED = 32,       // slot's process exists and is in its cgroups
+  MC_EXITED = 33,        // value: wait status; a: CPU microseconds by rusage; b: max RSS KiB; c: bit 0 = out of memory, above bit 8 the errno of an exec that failed
+  MC_FAILED = 34,        // value: errno, b: stage
+  MC_AUDITED = 35,       // a: findings bit set (mc_finding); b: CPU microseconds of init; c: anonymous memory KiB; payload: one line of text
+  MC_LISTENER = 36,      // slot's Runtime API socket waits on the descriptor channel
+  MC_UP = 37,            // to the helper: init runs
+  // init -> template and back
+  MC_COPY = 48,          // fds: worker socket, log pipe, network namespace
+  MC_COPIED = 49,        // value: the copy's pid in the sandbox's PID namespace, or -errno
+};
+#define MC_TEMPLATE_SLOT 0xFFFFFFFFu
+enum { MC_MAX_SLOTS = 1024, MC_MAX_PAYLOAD = 65536, MC_MAX_FDS = 12 };
+enum { MC_EXEC_LISTENER = 1 };
+enum mc_finding {
+  MC_FOUND_THREADS = 1, MC_FOUND_CHILDREN = 2, MC_FOUND_SHARED_MEMORY = 4, MC_FOUND_DESCRIPTOR = 8, MC_FOUND_SYSV = 16,
+  MC_FOUND_TMP_FILES = 32, MC_FOUND_UNREADABLE = 64,
+};
+
+// Sends one message with its payload and descriptors; retries EINTR and, on a non-blocking stream, short writes of the
+// payload by polling. Returns 0 or -errno (-EAGAIN only if nothing was sent).
+int mc_send(int socket, const struct mc_message *m, const void *payload, const int *fds, int nfds);
+// Receives exactly one message header and its descriptors (close-on-exec), then its payload.
+// Returns 1, 0 at end of stream, -errno. Surplus descriptors are closed.
+int mc_receive(int socket, struct mc_message *m, void *payload, size_t capacity, int *fds, int *nfds, int flags);
+
+struct mc_setup {
+  uint32_t tmp_megabytes;
+  uint32_t tmp_inodes;
+};
+
+// Namespaces, private /tmp and /proc. Needs CAP_SYS_ADMIN in the own user namespace. Returns 0 or a negative stage with errno set.
+int mc_child_namespaces(const struct mc_setup *setup, int netns);
+// Drops every capability, then Landlock (writes only below /tmp and /dev; abstract sockets and signals only within), in
+// this order because Landlock forbids mounts. A kernel without Landlock goes on without.
+int mc_child_restrict(void);
+// Filter 2: stacked on the sandbox's allow-list, denies what child set-up itself needed.
+int mc_child_filter(void);
+// A stage's name for messages; init's own stages (init.c lists them in this order) begin at MC_INIT_STAGES.
+enum { MC_INIT_STAGES = 100 };
+const char *mc_stage(int stage);
+
+// For the network-facing server after its change of user: no new privileges, no core dumps with secrets in them, no
+// other process of the same user looking inside.
+void mc_lock_process(void);
+// Becomes the user for good, without supplementary groups, in all threads. 0 or -1 with errno.
+int mc_become(uid_t uid, gid_t gid);
+
+#ifdef __cplusplus
+}
+#endif

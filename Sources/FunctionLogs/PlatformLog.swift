@@ -1,0 +1,57 @@
+public import FunctionModel
+
+/// The lines that Lambda writes around an invocation's output.
+///
+/// Source: Lambda Developer Guide, "View logs" (START, END, REPORT); the runtime interface emulator for the error lines.
+public enum PlatformLog {
+    public static func start(requestID: RequestID, version: String) -> String {
+        "START RequestId: \(requestID) Version: \(version)"
+    }
+
+    public static func end(requestID: RequestID) -> String {
+        "END RequestId: \(requestID)"
+    }
+
+    /// `REPORT RequestId: … Duration: 27.55 ms Billed Duration: 28 ms Memory Size: 128 MB Max Memory Used: 30 MB`, separated by
+    /// tabs; with `Init Duration` if the invocation waited for init, and `Status` if it did not succeed. The memory used is
+    /// left out where the host cannot tell.
+    public static func report(_ record: UsageRecord) -> String {
+        var fields = [
+            "REPORT RequestId: \(record.requestID)",
+            "Duration: \(milliseconds(record.handlerMicroseconds)) ms",
+            "Billed Duration: \(record.billedMilliseconds) ms",
+            "Memory Size: \(record.memorySize) MB",
+        ]
+        if record.peakMemoryKiB > 0 { fields.append("Max Memory Used: \(megabytes(record.peakMemoryKiB)) MB") }
+        if record.initMicroseconds > 0 { fields.append("Init Duration: \(milliseconds(record.initMicroseconds)) ms") }
+        switch record.outcome {
+        case .success: break
+        case .timeout: fields.append("Status: timeout")
+        case .functionError, .initError, .outOfMemory, .crash, .invalidResponse, .interrupted, .cancelled: fields.append("Status: error")
+        }
+        return fields.joined(separator: "\t")
+    }
+
+    /// `RequestId: … Error: Task timed out after 3.00 seconds`
+    public static func timedOut(requestID: RequestID, timeoutSeconds: Int) -> String {
+        "RequestId: \(requestID) Error: Task timed out after \(timeoutSeconds).00 seconds"
+    }
+
+    /// `RequestId: … Error: Runtime exited with error: exit status 1` and, on a line of its own, the error type.
+    /// - Parameter cause: as in `exit status 1` or `signal: killed`.
+    public static func exited(requestID: RequestID, cause: String, errorType: String = "Runtime.ExitError") -> String {
+        "RequestId: \(requestID) Error: Runtime exited with error: \(cause)\n\(errorType)"
+    }
+
+    /// Two decimals, rounded half up.
+    private static func milliseconds(_ microseconds: UInt32) -> String {
+        let hundredths = (UInt64(microseconds) + 5) / 10
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+    }
+
+    /// Rounded up: an invocation that used anything did not use 0.
+    private static func megabytes(_ kibibytes: UInt32) -> UInt64 {
+        (UInt64(kibibytes) + 1_023) / 1_024
+    }
+}

@@ -1,0 +1,145 @@
+/// How long an execution environment lives (`martlet deploy --isolation`).
+public enum Isolation: String, Sendable, Codable, CaseIterable {
+    /// A fresh sandbox for every invocation. The default.
+    case invocation
+    /// An environment serves one invocation after another, as on Lambda.
+    case environment
+}
+
+/// What `CreateFunction` and `UpdateFunctionConfiguration` set; every field is pinned by a published version.
+public struct FunctionConfiguration: Hashable, Sendable, Codable {
+    /// The full name of an offered runtime: `python3.11`, `provided`.
+    public var runtime: String
+    /// `module.function` for Python; for `provided` it is only passed on as `_HANDLER`.
+    public var handler: String
+    /// MB, 128…10,240.
+    public var memorySize: Int
+    /// Seconds, 1…900.
+    public var timeout: Int
+    /// MB of /tmp, 512…10,240.
+    public var ephemeralStorage: Int
+    /// At most 4 KB in all.
+    public var environment: [String: String]
+    public var isolation: Isolation
+    /// At most 256 characters.
+    public var description: String
+    /// Lambda requires a role ARN; Martlet keeps and returns it.
+    public var role: String
+
+    public init(
+        runtime: String, handler: String, memorySize: Int = 128, timeout: Int = 3, ephemeralStorage: Int = 512,
+        environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = ""
+    ) {
+        self.runtime = runtime
+        self.handler = handler
+        self.memorySize = memorySize
+        self.timeout = timeout
+        self.ephemeralStorage = ephemeralStorage
+        self.environment = environment
+        self.isolation = isolation
+        self.description = description
+        self.role = role
+    }
+}
+
+/// A stored deployment package, identified by the SHA-256 of the uploaded archive.
+public struct CodeReference: Hashable, Sendable, Codable {
+    /// 64 lower-case hexadecimal digits. Also the name of the unpacked folder in the package store.
+    public let sha256: String
+    /// Bytes of the archive.
+    public let size: Int
+
+    public init(sha256: String, size: Int) {
+        self.sha256 = sha256
+        self.size = size
+    }
+}
+
+/// One immutable snapshot of a function: what an execution environment is made from.
+///
+/// `$LATEST` is a version too; each change to it makes a new snapshot with a new `revision`.
+public struct FunctionVersion: Hashable, Sendable, Codable {
+    public static let latest = "$LATEST"
+
+    public let key: FunctionKey
+    /// `$LATEST` or a decimal number from 1.
+    public let version: String
+    /// Unique and rising over all functions of a store: two snapshots with the same revision are the same code and
+    /// configuration. Pools are keyed by it, so a stale worker can never be picked.
+    public let revision: UInt64
+    public let configuration: FunctionConfiguration
+    public let code: CodeReference
+    /// Milliseconds since 1970.
+    public let lastModified: Int64
+
+    public init(
+        key: FunctionKey, version: String, revision: UInt64, configuration: FunctionConfiguration, code: CodeReference,
+        lastModified: Int64
+    ) {
+        self.key = key
+        self.version = version
+        self.revision = revision
+        self.configuration = configuration
+        self.code = code
+        self.lastModified = lastModified
+    }
+
+    /// The ARN with the version as qualifier; `$LATEST` is left out, as in Lambda's `Invoked-Function-Arn`.
+    public var arn: String { version == Self.latest ? key.arn : "\(key.arn):\(version)" }
+}
+
+public enum URLAuthType: String, Sendable, Codable {
+    case none = "NONE"
+    case iam = "AWS_IAM"
+}
+
+public struct FunctionURL: Hashable, Sendable, Codable {
+    /// An ID of its own, stable while the URL exists; Lambda's `urlId`.
+    public let id: String
+    public var authType: URLAuthType
+    /// Milliseconds since 1970.
+    public let created: Int64
+    public var modified: Int64
+
+    public init(id: String, authType: URLAuthType, created: Int64, modified: Int64) {
+        self.id = id
+        self.authType = authType
+        self.created = created
+        self.modified = modified
+    }
+}
+
+/// Everything the control plane knows of one function: the aggregate a store reads and writes as one.
+public struct FunctionRecord: Hashable, Sendable, Codable {
+    public let key: FunctionKey
+    public var latest: FunctionVersion
+    /// Published versions in rising order. Numbers are never reused, also not after one is deleted.
+    public var published: [FunctionVersion]
+    public var nextVersionNumber: Int
+    /// `PutFunctionConcurrency`; nil means unreserved, 0 stops the function.
+    public var reservedConcurrency: Int?
+    public var url: FunctionURL?
+    public var tags: [String: String]
+    /// Milliseconds since 1970.
+    public let created: Int64
+
+    public init(
+        key: FunctionKey, latest: FunctionVersion, published: [FunctionVersion] = [], nextVersionNumber: Int = 1,
+        reservedConcurrency: Int? = nil, url: FunctionURL? = nil, tags: [String: String] = [:], created: Int64
+    ) {
+        self.key = key
+        self.latest = latest
+        self.published = published
+        self.nextVersionNumber = nextVersionNumber
+        self.reservedConcurrency = reservedConcurrency
+        self.url = url
+        self.tags = tags
+        self.created = created
+    }
+
+    /// `nil` and `$LATEST` name the latest snapshot, a number a published one.
+    public func version(qualifier: String?) -> FunctionVersion? {
+        guard let qualifier, qualifier != FunctionVersion.latest else { return latest }
+        return published.first { $0.version == qualifier }
+    }
+}

@@ -1,0 +1,87 @@
+/// A function's full name within one server: the key of every store, from the first migration on.
+///
+/// `account` is the tenant's 12-digit account, `region` the region clients sign for, `name` 1–64 characters of
+/// `[A-Za-z0-9-_]`.
+public struct FunctionKey: Hashable, Sendable, Codable, CustomStringConvertible {
+    public let account: String
+    public let region: String
+    public let name: String
+
+    public init(account: String, region: String, name: String) {
+        self.account = account
+        self.region = region
+        self.name = name
+    }
+
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`
+    public var arn: String { "arn:aws:lambda:\(region):\(account):function:\(name)" }
+    public var description: String { "\(account)/\(region)/\(name)" }
+}
+
+/// One invocation's ID: a version 4 UUID in lower-case text form wherever a person or a client sees it.
+public struct RequestID: Hashable, Sendable, CustomStringConvertible {
+    public let high: UInt64
+    public let low: UInt64
+
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Two random words become a version 4, variant 1 UUID.
+    public init(randomHigh: UInt64, randomLow: UInt64) {
+        high = (randomHigh & ~0xF000) | 0x4000
+        low = (randomLow & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+    }
+
+    public static func random(using generator: inout some RandomNumberGenerator) -> RequestID {
+        RequestID(randomHigh: generator.next(), randomLow: generator.next())
+    }
+
+    public static func random() -> RequestID {
+        var generator = SystemRandomNumberGenerator()
+        return random(using: &generator)
+    }
+
+    /// The 36-character text form; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        var words: (UInt64, UInt64) = (0, 0)
+        var digits = 0
+        var position = 0
+        for byte in text.utf8 {
+            defer { position += 1 }
+            if position == 8 || position == 13 || position == 18 || position == 23 {
+                guard byte == UInt8(ascii: "-") else { return nil }
+                continue
+            }
+            let nibble: UInt8
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): nibble = byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): nibble = byte - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): nibble = byte - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            if digits < 16 { words.0 = words.0 << 4 | UInt64(nibble) } else { words.1 = words.1 << 4 | UInt64(nibble) }
+            digits += 1
+        }
+        guard position == 36, digits == 32 else { return nil }
+        (high, low) = words
+    }
+
+    public var description: String {
+        String(unsafeUninitializedCapacity: 36) { buffer in
+            var position = 0
+            for digit in 0..<32 {
+                if position == 8 || position == 13 || position == 18 || position == 23 {
+                    buffer[position] = UInt8(ascii: "-")
+                    position += 1
+                }
+                let word = digit < 16 ? high : low
+                let nibble = UInt8(truncatingIfNeeded: word >> UInt64((15 - digit % 16) * 4)) & 0xF
+                buffer[position] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+                position += 1
+            }
+            return 36
+        }
+    }
+}

@@ -1,0 +1,350 @@
+import AccessControl
+import FunctionModel
+import InvocationPipeline
+import LambdaAPI
+import NIOCore
+import NIOHTTP1
+import Registry
+
+/// What the requests mean: routing, who may, and the way to the pipeline or a management route.
+extension ConnectionHandler {
+    /// Decides from the header alone; what is wrong there is refused before the body is read.
+    func accept(_ head: HTTPRequestHead) throws(Refusal) {
+        request.fields = try RequestFields(head)
+        if request.fields.isUpgrade || head.method == .CONNECT { request.keepAlive = false }
+        guard head.uri.utf8.count <= core.configuration.maximumURILength else {
+            throw Refusal(.uriTooLong, "the request target has more than \(core.configuration.maximumURILength) bytes")
+        }
+        let target = try Self.originForm(head)
+        switch RequestRoute.parse(method: head.method, target: target, host: request.fields.hostName) {
+        case .health:
+            request.target = .health
+            request.maximumBody = core.configuration.maximumControlBody
+        case .invoke(let name, let query):
+            request.operation = "Invoke"
+            request.target = .invoke(name: name, query: query)
+            request.maximumBody = core.configuration.maximumPayload
+            try beginAuthentication(target)
+        case .functionURL(let name, let qualifier, let path, let query):
+            request.operation = "InvokeFunctionUrl"
+            request.maximumBody = core.configuration.maximumPayload
+            try acceptFunctionURL(name, qualifier, path, query, target: target)
+        case .control(let path, let query):
+            try acceptControl(path, query, target: target)
+        }
+        if let length = request.fields.contentLength {
+            guard length <= request.maximumBody else { throw tooLarge() }
+            guard core.bytes.hasRoom(length) else { throw Self.overloaded }
+        }
+    }
+
+    /// The path and query, also from `GET http://host/path`.
+    private static func originForm(_ head: HTTPRequestHead) throws(Refusal) -> Substring {
+        if head.uri.utf8.first == UInt8(ascii: "/") { return head.uri[...] }
+        if head.method != .CONNECT, head.uri.hasPrefix("http://") {
+            let rest = head.uri.dropFirst(7)
+            return rest.firstIndex(of: "/").map { rest[$0...] } ?? "/"
+        }
+        throw Refusal(.badRequest, "the request target must begin with '/'")
+    }
+
+    private func acceptFunctionURL(
+        _ name: Substring, _ qualifier: Substring?, _ path: Substring, _ query: Substring, target: Substring
+    ) throws(Refusal) {
+        let name = String(name)
+        guard let record = core.snapshot.urlTarget(name) ?? core.snapshot.urlTarget(ignoringCase: name), let url = record.url else {
+            throw Refusal(core.snapshot.unknownURL(name))
+        }
+        let qualifier = qualifier.flatMap { ASCIIText.percentDecoded($0) }
+        if record.version(qualifier: qualifier) == nil {
+            throw Refusal(.resourceNotFound, "function \(name) has no version '\(qualifier?.prefix(64) ?? "")'")
+        }
+        request.target = .functionURL(FunctionURLTarget(record: record, url: url, qualifier: qualifier, path: path, query: query))
+        guard url.authType == .iam else { return }
+        guard request.head.headers.contains(name: "authorization") else { throw Self.forbidden }
+        do {
+            try beginAuthentication(target)
+        } catch {
+            throw Self.forbidden
+        }
+    }
+
+    private static let forbidden = Refusal(.accessDenied, "Forbidden")
+
+    private func acceptControl(_ path: Substring, _ query: Substring, target: Substring) throws(Refusal) {
+        switch core.router.match(method: request.head.method.rawValue, path: path) {
+        case .route(let route, let parameters):
+            request.target = .control(route, parameters: parameters, path: path, query: query)
+            request.maximumBody = route.maximumBody ?? core.configuration.maximumControlBody
+            request.operation = route.method + " " + route.pattern
+            if route.access == .signed { try beginAuthentication(target) }
+        case .methods(let methods):
+            request.maximumBody = core.configuration.maximumControlBody
+            try beginAuthentication(target)
+            throw Refusal(.methodNotAllowed, "\(request.head.method.rawValue) is not offered for \(path.prefix(200)); use \(methods.joined(separator: " or "))")
+        case .nothing:
+            request.maximumBody = core.configuration.maximumControlBody
+            // Strangers learn nothing of what there is.
+            try beginAuthentication(target)
+            throw Refusal(.unknownRoute, "not offered here: \(request.head.method.rawValue) \(path.prefix(200))")
+        }
+    }
+
+    // MARK: Who it is
+
+    private func beginAuthentication(_ target: Substring) throws(Refusal) {
+        if core.configuration.developmentMode {
+            if case .functionURL = request.target {} else { try refuseWebPages() }
+            let scope = request.head.headers.first(name: "authorization").flatMap { try? AuthorizationHeader($0) }
+            request.caller = Caller(
+                account: core.configuration.developmentAccount, region: scope?.region ?? core.configuration.developmentRegion,
+                accessKeyID: scope?.accessKeyID ?? "")
+            return
+        }
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
+        do throws(AuthenticationError) {
+            request.signature = try core.verifier.begin(
+                method: request.head.method.rawValue, path: target[..<(mark ?? target.endIndex)],
+                query: mark.map { target[target.index(after: $0)...] } ?? "", headers: request.head.headers,
+                now: request.arrivedMilliseconds / 1000)
+            request.digest = PayloadDigest()
+        } catch {
+            throw Refusal(error)
+        }
+    }
+
+    /// Any web page can make a browser send requests to loopback; in development mode nothing else would stop it.
+    private func refuseWebPages() throws(Refusal) {
+        let fields = request.fields
+        if let origin = fields.origin {
+            throw Refusal(
+                .accessDenied, "management requests from web pages are refused in development mode (Origin: \(origin.prefix(200)))")
+        }
+        if let site = fields.fetchSite, site == "cross-site" || site == "same-site" {
+            throw Refusal(.accessDenied, "management requests from other web sites are refused in development mode (Sec-Fetch-Site: \(site))")
+        }
+        let name = fields.hostName.lowercased()
+        let isLocal = name == "localhost" || name == "127.0.0.1" || name == "[::1]" || name.hasSuffix(".localhost")
+        let port = fields.hostPort
+        guard fields.host == nil || (isLocal && (port == nil || port == core.configuration.port)) else {
+            throw Refusal(
+                .accessDenied,
+                "management requests for the host '\((fields.host ?? "").prefix(200))' are refused in development mode: use \(core.configuration.baseURL)")
+        }
+    }
+
+    func authenticate() throws(Refusal) {
+        guard let signature = request.signature else { return }
+        do throws(AuthenticationError) {
+            request.caller = try signature.complete(payloadHash: request.digest?.hexadecimal() ?? "")
+        } catch {
+            if case .functionURL = request.target { throw Self.forbidden }
+            throw Refusal(error)
+        }
+    }
+
+    // MARK: Dispatch
+
+    func dispatch() throws(Refusal) {
+        switch request.target {
+        case .none: throw Refusal(.unknownRoute, "not offered here")
+        case .health: answerHealth()
+        case .invoke(let name, let query): try dispatchInvoke(name, query)
+        case .functionURL(let target): try dispatchFunctionURL(target)
+        case .control(let route, let parameters, let path, let query):
+            guard core.controlRequests < core.configuration.maximumControlRequests else {
+                throw Refusal(
+                    .tooManyRequests, "\(core.controlRequests) management requests are at work, which is the limit: send it again in a moment",
+                    retryAfter: 1)
+            }
+            let caller = request.caller
+                ?? (core.configuration.developmentMode
+                    ? Caller(account: core.configuration.developmentAccount, region: core.configuration.developmentRegion, accessKeyID: "")
+                    : Caller(account: "", region: "", accessKeyID: ""))
+            run(
+                route,
+                ControlRequest(
+                    requestID: request.id, method: request.head.method.rawValue, path: String(path), parameters: parameters,
+                    query: RequestRoute.parameters(query), headers: request.head.headers.map { ($0.name, $0.value) },
+                    body: request.body ?? ByteBuffer(), caller: caller))
+        }
+    }
+
+    private func answerHealth() {
+        let status = core.isReady ? 200 : 503
+        var head = startAnswer(status)
+        head.writeStaticString("Content-Type: application/json\r\n")
+        let text = core.isReady ? "ready" : core.isDraining ? "draining" : "starting"
+        finishAnswer(status, &head, body: ByteBuffer(string: "{\"status\":\"\(text)\"}"))
+    }
+
+    private func dispatchInvoke(_ name: Substring, _ query: Substring) throws(Refusal) {
+        guard let caller = request.caller else { throw Refusal(.missingAuthentication, "Missing Authentication Token") }
+        let invocation = try makeInvocation(name, query, caller)
+        switch request.fields.invocationType {
+        case nil, "RequestResponse"?: break
+        case "DryRun"?:
+            if let refusal = core.invoker.refusal(function: invocation.function, qualifier: invocation.qualifier) {
+                throw Refusal(refusal)
+            }
+            var head = startAnswer(204)
+            finishAnswer(204, &head, body: ByteBuffer())
+            return
+        case "Event"?:
+            throw Refusal(
+                .invalidParameterValue,
+                "InvocationType Event is not offered here yet: use RequestResponse and wait for the answer")
+        case let other?:
+            throw Refusal(
+                .invalidParameterValue,
+                "1 validation error detected: Value '\(other.prefix(64))' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
+            )
+        }
+        invoke(invocation) { connection, result in connection.answerInvoke(result) }
+    }
+
+    private func makeInvocation(_ name: Substring, _ query: Substring, _ caller: Caller) throws(Refusal) -> Invocation {
+        let qualifier = query.isEmpty ? nil : RequestRoute.parameters(query).first { $0.name == "Qualifier" }?.value
+        guard let decoded = ASCIIText.percentDecoded(name) else {
+            throw Refusal(.badRequest, "the function name in the path is not valid percent-encoding")
+        }
+        let target: FunctionTarget
+        do throws(ServiceError) {
+            target = try FunctionTarget(decoded, qualifier: qualifier, account: caller.account, region: caller.region)
+            _ = try core.snapshot.version(target.key, qualifier: target.qualifier)
+        } catch {
+            throw Refusal(error)
+        }
+        var event = request.body ?? ByteBuffer()
+        if event.readableBytes == 0 { event = ByteBuffer(staticString: "{}") }
+        do throws(JSONFault) {
+            try event.withUnsafeReadableBytes { bytes throws(JSONFault) in
+                try JSONScanner.validate(bytes, maximumDepth: core.configuration.maximumJSONDepth)
+            }
+        } catch {
+            throw Refusal(.invalidRequestContent, "Could not parse request body into json: \(error.description)")
+        }
+        return Invocation(
+            requestID: request.id, function: target.key, qualifier: target.qualifier, trigger: .invoke, event: event,
+            wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), arrived: request.arrived,
+            arrivedMilliseconds: request.arrivedMilliseconds)
+    }
+
+    private func clientContext() throws(Refusal) -> String? {
+        guard let text = request.fields.clientContext else { return nil }
+        guard text.utf8.count <= 3583 else {
+            throw Refusal(.requestTooLarge, "X-Amz-Client-Context has \(text.utf8.count) bytes; it takes at most 3583")
+        }
+        guard let bytes = Base64.decode(text), let json = String(validating: bytes, as: UTF8.self),
+            bytes.withUnsafeBytes({ (try? JSONScanner.validate($0, maximumDepth: 64)) != nil })
+        else { throw Refusal(.invalidRequestContent, "Client context must be a valid Base64-encoded JSON object.") }
+        return json
+    }
+
+    private func answerInvoke(_ result: Result<InvocationResult, ServiceError>) {
+        let result = success(result)
+        guard let result else { return }
+        var head = startAnswer(200)
+        head.writeStaticString("Content-Type: application/json\r\n")
+        head.writeField("X-Amz-Executed-Version", result.executedVersion)
+        if result.outcome != .success { head.writeStaticString("X-Amz-Function-Error: Unhandled\r\n") }
+        if let tail = result.logTail {
+            head.writeStaticString("X-Amz-Log-Result: ")
+            tail.withUnsafeReadableBytes { head.writeBase64($0) }
+            head.writeStaticString("\r\n")
+        }
+        writeTraceID(into: &head)
+        finishAnswer(200, &head, body: result.payload)
+    }
+
+    /// The header came through the parser, so it has no line break.
+    private func writeTraceID(into head: inout ByteBuffer) {
+        if let traceID = request.fields.traceID, traceID.utf8.count <= 1024 { head.writeField("X-Amzn-Trace-Id", traceID) }
+    }
+
+    private func success(_ result: Result<InvocationResult, ServiceError>) -> InvocationResult? {
+        switch result {
+        case .success(let result): return result
+        case .failure(let error):
+            if error.underlying != nil { core.report(error, request.id) }
+            refuse(Refusal(error))
+            return nil
+        }
+    }
+
+    // MARK: Function URLs
+
+    private func dispatchFunctionURL(_ target: FunctionURLTarget) throws(Refusal) {
+        if target.url.authType == .iam, request.caller?.account != target.record.key.account { throw Self.forbidden }
+        let event = FunctionURLEvent(
+            head: request.head, path: target.path.isEmpty ? "/" : target.path, query: target.query, url: target.url,
+            key: target.record.key, domainName: request.fields.host == nil ? "localhost" : request.fields.hostName,
+            sourceAddress: peerAddress, requestID: request.id,
+            caller: target.url.authType == .iam ? request.caller.map { ($0.account, $0.accessKeyID) } : nil,
+            time: core.dates(request.arrivedMilliseconds).log, milliseconds: request.arrivedMilliseconds, port: core.configuration.port)
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(1024 + (request.body?.readableBytes ?? 0))
+        event.write(body: request.body, into: &buffer)
+        guard buffer.readableBytes <= core.configuration.maximumPayload else {
+            throw Refusal(
+                .requestTooLarge,
+                "the request makes an event of \(buffer.readableBytes) bytes, more than the \(core.configuration.maximumPayload) bytes that an event may have (a binary body grows by a third as base64)"
+            )
+        }
+        invoke(
+            Invocation(
+                requestID: request.id, function: target.record.key, qualifier: target.qualifier, trigger: .functionURL, event: buffer,
+                arrived: request.arrived, arrivedMilliseconds: request.arrivedMilliseconds)
+        ) { connection, result in connection.answerFunctionURL(result) }
+    }
+
+    private func answerFunctionURL(_ result: Result<InvocationResult, ServiceError>) {
+        guard let result = success(result) else { return }
+        guard result.outcome == .success else {
+            answerBadGateway(reason: Self.reason(result.outcome))
+            return
+        }
+        do throws(FunctionURLResponse.Invalid) {
+            let response = try FunctionURLResponse(payload: result.payload, maximumDepth: core.configuration.maximumJSONDepth)
+            var head = startAnswer(response.status)
+            writeTraceID(into: &head)
+            head.writeImmutableBuffer(response.fields)
+            finishAnswer(response.status, &head, body: response.body)
+        } catch {
+            answerBadGateway(reason: error.reason)
+        }
+    }
+
+    private func answerBadGateway(reason: String) {
+        var head = startAnswer(502)
+        head.writeStaticString("Content-Type: text/plain\r\n")
+        head.writeField("x-martlet-reason", String(reason.unicodeScalars.map { $0.isASCII && $0.value >= 0x20 ? Character($0) : "?" }))
+        writeTraceID(into: &head)
+        finishAnswer(502, &head, body: ByteBuffer(staticString: "Internal Server Error"))
+    }
+
+    private static func reason(_ outcome: Outcome) -> String {
+        switch outcome {
+        case .success: "success"
+        case .functionError: "the function raised an error; its log has more"
+        case .initError: "the function failed to start; its log has more"
+        case .timeout: "the function reached its time limit"
+        case .outOfMemory: "the function ran out of memory"
+        case .crash: "the function's process ended without an answer"
+        case .invalidResponse: "the function's answer was too large or not JSON"
+        case .interrupted: "the platform stopped the function"
+        case .cancelled: "the request was cancelled"
+        }
+    }
+}
+
+extension Refusal {
+    init(_ error: AuthenticationError) {
+        switch error.kind {
+        case .missing: self.init(.missingAuthentication, error.message)
+        case .incomplete: self.init(.incompleteSignature, error.message)
+        case .invalid: self.init(.invalidSignature, error.message)
+        case .unrecognized: self.init(.unrecognizedClient, error.message)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+public import NIOCore
+
+/// What the edge allows. Times are how long a peer may take, sizes are bytes.
+public struct GatewayConfiguration: Sendable {
+    /// Accepts any credentials and guards management against web pages instead; for loopback only.
+    public var developmentMode = false
+    /// The account and region of unsigned requests in development mode.
+    public var developmentAccount = "123456789012"
+    public var developmentRegion = "us-east-1"
+    /// What clients reach the server under; function URLs begin with it. No closing slash.
+    public var baseURL = "http://127.0.0.1:9000"
+    /// The port of `baseURL`; a foreign one in a management request's `Host` is refused in development mode.
+    public var port = 9000
+
+    public var maximumConnections = 4096
+    /// Request target.
+    public var maximumURILength = 8 * 1024
+    public var maximumHeaderFieldLength = 16 * 1024
+    public var maximumHeaderLength = 64 * 1024
+    public var maximumHeaderCount = 128
+    /// Payload of an invocation, Lambda's limit: 6 MB.
+    public var maximumPayload = 6 * 1024 * 1024
+    /// Body of CreateFunction and UpdateFunctionCode: 50 MB of zip as base64, and the rest.
+    public var maximumUpload = 70 * 1024 * 1024
+    /// Body of every other management request.
+    public var maximumControlBody = 1024 * 1024
+    /// All request bodies and unsent answers together; more is refused with 503.
+    public var maximumBytesInFlight = 256 * 1024 * 1024
+    /// Requests that may wait on one connection behind the one being answered.
+    public var maximumPipelined = 16
+    /// Management requests at work at once; more is refused with 429.
+    public var maximumControlRequests = 128
+    /// Nesting of an event's JSON.
+    public var maximumJSONDepth = 512
+
+    /// From a request's first byte to the end of its header.
+    public var headerTimeout = TimeAmount.seconds(10)
+    /// How long a body may take, beside what `minimumBodyRate` grants for the bytes that came.
+    public var bodyTimeout = TimeAmount.seconds(20)
+    /// Bytes per second.
+    public var minimumBodyRate = 4096
+    public var idleTimeout = TimeAmount.seconds(75)
+    /// How long an answer may make no progress at all.
+    public var writeTimeout = TimeAmount.seconds(30)
+    /// How long the rest of a refused request is read and dropped, so that the peer sees the refusal and not a reset.
+    public var lingerTimeout = TimeAmount.seconds(2)
+
+    public init() {}
+}
+
+/// The edge's own counters since start.
+public struct GatewayStatistics: Sendable, Hashable {
+    public var connections = 0
+    public var acceptedConnections: UInt64 = 0
+    public var refusedConnections: UInt64 = 0
+    public var requests: UInt64 = 0
+    public var requestsInFlight = 0
+    public var bytesInFlight = 0
+    /// By status class: index 2 counts 2xx.
+    public var responses: [UInt64] = [0, 0, 0, 0, 0, 0]
+    public var timeouts: UInt64 = 0
+
+    public init() {}
+}

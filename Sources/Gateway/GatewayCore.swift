@@ -1,0 +1,151 @@
+import AccessControl
+import FunctionModel
+import InvocationPipeline
+import LambdaAPI
+import NIOCore
+import Registry
+
+/// What all connections of one server share. Confined to its event loop.
+final class GatewayCore {
+    let configuration: GatewayConfiguration
+    let loop: any EventLoop
+    let invoker: any Invoker
+    let router: ControlRouter
+    let verifier: SigV4Verifier
+    /// Milliseconds since 1970.
+    private let wallClock: @Sendable () -> Int64
+    let report: @Sendable (ServiceError, RequestID) -> Void
+
+    var snapshot: RegistrySnapshot
+    var bytes: ByteBudget
+    var statistics = GatewayStatistics()
+    var controlRequests = 0
+    /// False until the server is ready, and again from the moment a drain begins.
+    var isReady: Bool
+    /// From now on every answer closes its connection.
+    private(set) var isDraining = false
+    /// From now on an idle connection is closed at once.
+    private(set) var isClosing = false
+
+    private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
+    private var sweep: RepeatedTask?
+    private var whenEmpty: [EventLoopPromise<Void>] = []
+    private var randomness = SystemRandomNumberGenerator()
+    private var cachedSecond: Int64 = -1
+    private var headerDate = ""
+    private var logDate = ""
+
+    init(
+        configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, routes: [ControlRoute], verifier: SigV4Verifier,
+        snapshot: RegistrySnapshot, isReady: Bool, wallClock: @escaping @Sendable () -> Int64,
+        report: @escaping @Sendable (ServiceError, RequestID) -> Void
+    ) {
+        self.report = report
+        self.configuration = configuration
+        self.loop = loop
+        self.invoker = invoker
+        router = ControlRouter(routes)
+        self.verifier = verifier
+        self.snapshot = snapshot
+        self.isReady = isReady
+        self.wallClock = wallClock
+        bytes = ByteBudget(limit: configuration.maximumBytesInFlight)
+    }
+
+    func milliseconds() -> Int64 { wallClock() }
+
+    func newRequestID() -> RequestID { RequestID.random(using: &randomness) }
+
+    /// The moment's text for the `Date` header and for `requestContext.time`.
+    func dates(_ milliseconds: Int64) -> (header: String, log: String) {
+        let second = milliseconds / 1000
+        if second != cachedSecond {
+            cachedSecond = second
+            headerDate = WallTime.headerText(second)
+            logDate = WallTime.logText(second)
+        }
+        return (headerDate, logDate)
+    }
+
+    /// Takes a newer snapshot; an older one that comes late is dropped.
+    func apply(_ next: RegistrySnapshot) {
+        if next.generation >= snapshot.generation { snapshot = next }
+    }
+
+    // MARK: Connections
+
+    var hasRoom: Bool { connections.count < configuration.maximumConnections && !isClosing }
+
+    func opened(_ connection: ConnectionHandler) {
+        connections[ObjectIdentifier(connection)] = connection
+        statistics.acceptedConnections += 1
+        statistics.connections = connections.count
+        // One timer for all connections: a timer for each request would cost more than the request's parsing.
+        if sweep == nil {
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            sweep = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in bound.value.sweepNow() }
+        }
+    }
+
+    func closed(_ connection: ConnectionHandler) {
+        connections[ObjectIdentifier(connection)] = nil
+        statistics.connections = connections.count
+        guard connections.isEmpty else { return }
+        sweep?.cancel()
+        sweep = nil
+        for promise in whenEmpty { promise.succeed() }
+        whenEmpty = []
+    }
+
+    private func sweepNow() {
+        let now = loop.now
+        for connection in connections.values { connection.checkDeadlines(now) }
+    }
+
+    // MARK: Ending
+
+    func beginDrain() {
+        isReady = false
+        isDraining = true
+    }
+
+    /// Closes idle connections now and the others after their answers; completes when none is left.
+    func closeConnections() -> EventLoopFuture<Void> {
+        beginDrain()
+        isClosing = true
+        for connection in connections.values { connection.closeWhenIdle() }
+        let promise = loop.makePromise(of: Void.self)
+        if connections.isEmpty { promise.succeed() } else { whenEmpty.append(promise) }
+        return promise.futureResult
+    }
+
+    /// Answers what still waits with 503 and closes.
+    func abortConnections() {
+        for connection in connections.values { connection.abort() }
+    }
+
+    func cutConnections() {
+        for connection in connections.values { connection.cut() }
+    }
+}
+
+/// Bounds the memory that bodies in flight may take.
+struct ByteBudget {
+    let limit: Int
+    private(set) var used = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    func hasRoom(_ count: Int) -> Bool { used + count <= limit }
+
+    mutating func reserve(_ count: Int) -> Bool {
+        guard hasRoom(count) else { return false }
+        used += count
+        return true
+    }
+
+    /// For answers, which cannot be refused any more; they keep new bodies out instead.
+    mutating func add(_ count: Int) { used += count }
+
+    mutating func release(_ count: Int) { used -= count }
+}

@@ -1,0 +1,157 @@
+public import AccessControl
+public import FunctionModel
+public import InvocationPipeline
+public import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import Registry
+
+/// What the server needs of the rest of the program.
+public struct GatewayServices: Sendable {
+    /// Bound to the server's own loop.
+    public var invoker: NIOLoopBound<any Invoker>
+    /// Management operations; `LambdaRoutes.all` and the program's own.
+    public var routes: [ControlRoute]
+    /// By access key ID.
+    public var keys: [String: VerificationKey]
+    public var snapshot: RegistrySnapshot
+    /// Milliseconds since 1970.
+    public var wallClock: @Sendable () -> Int64
+    /// Service errors with an underlying cause, for the log; called on the loop, must not block.
+    public var report: @Sendable (ServiceError, RequestID) -> Void
+
+    public init(
+        invoker: NIOLoopBound<any Invoker>, routes: [ControlRoute], keys: [String: VerificationKey], snapshot: RegistrySnapshot,
+        wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in }
+    ) {
+        self.invoker = invoker
+        self.routes = routes
+        self.keys = keys
+        self.snapshot = snapshot
+        self.wallClock = wallClock
+        self.report = report
+    }
+}
+
+/// The HTTP server: Lambda's API, function URLs and Martlet's own routes on one port and one event loop.
+public final class GatewayServer: Sendable {
+    private let loop: any EventLoop
+    private let core: NIOLoopBound<GatewayCore>
+    private let listener: any Channel
+
+    private init(loop: any EventLoop, core: NIOLoopBound<GatewayCore>, listener: any Channel) {
+        self.loop = loop
+        self.core = core
+        self.listener = listener
+    }
+
+    /// Serves from a socket that is bound and listening; takes it over, also when it throws.
+    /// - Parameter isReady: what health says at first; see `setReady`.
+    public static func start(
+        listeningSocket: CInt, on loop: any EventLoop, configuration: GatewayConfiguration, services: GatewayServices, isReady: Bool = true
+    ) async throws -> GatewayServer {
+        let core = try await loop.submit {
+            NIOLoopBound(
+                GatewayCore(
+                    configuration: configuration, loop: loop, invoker: services.invoker.value, routes: services.routes,
+                    verifier: SigV4Verifier(keys: services.keys), snapshot: services.snapshot, isReady: isReady,
+                    wallClock: services.wallClock, report: services.report),
+                eventLoop: loop)
+        }.get()
+        let listener = try await ServerBootstrap(group: loop)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try Self.configure(channel, core: core.value) }
+            }
+            .withBoundSocket(listeningSocket).get()
+        return GatewayServer(loop: loop, core: core, listener: listener)
+    }
+
+    static func configure(_ channel: any Channel, core: GatewayCore) throws {
+        guard core.hasRoom else {
+            core.statistics.refusedConnections += 1
+            let text: StaticString =
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+            try channel.pipeline.syncOperations.addHandler(RefusingHandler(text))
+            return
+        }
+        let connection = ConnectionHandler(core: core)
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = core.configuration.maximumHeaderFieldLength
+        limits.maxHeaderListSize = core.configuration.maximumHeaderLength
+        limits.maxHeaderFieldCount = core.configuration.maximumHeaderCount
+        let decoder = HTTPRequestDecoder(
+            leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: limits)
+        try channel.pipeline.syncOperations.addHandlers(ByteWatch(connection), ByteToMessageHandler(decoder), connection)
+    }
+
+    /// The address that is served, with the port that was chosen.
+    public var localAddress: SocketAddress? { listener.localAddress }
+
+    /// Makes the snapshot count for every request from now on; returns when it does. For `FunctionRegistry.subscribe`.
+    public func apply(_ snapshot: RegistrySnapshot) async {
+        // Fails only when the loop has ended, and then nobody is served.
+        try? await loop.submit { self.core.value.apply(snapshot) }.get()
+    }
+
+    public func replaceKeys(_ keys: [String: VerificationKey]) async {
+        try? await loop.submit { self.core.value.verifier.replaceKeys(keys) }.get()
+    }
+
+    /// What `GET /martlet/v1/health` says; after `beginDrain` it stays 503.
+    public func setReady(_ isReady: Bool) async {
+        try? await loop.submit { self.core.value.isReady = isReady && !self.core.value.isDraining }.get()
+    }
+
+    public func statistics() async -> GatewayStatistics {
+        (try? await loop.submit {
+            var statistics = self.core.value.statistics
+            statistics.bytesInFlight = self.core.value.bytes.used
+            return statistics
+        }.get()) ?? GatewayStatistics()
+    }
+
+    /// Health turns to 503 and every answer from now on closes its connection; requests are still taken.
+    public func beginDrain() async {
+        try? await loop.submit { self.core.value.beginDrain() }.get()
+    }
+
+    /// Stops accepting, closes idle connections at once, finishes accepted requests; at the limit the rest is answered
+    /// with 503. Returns when no connection is left.
+    public func shutdown(limit: TimeAmount) async {
+        await beginDrain()
+        try? await listener.close().get()
+        let core = self.core
+        let ended = loop.submit {
+            let ended = core.value.closeConnections()
+            let timers = [
+                self.loop.scheduleTask(in: limit) { core.value.abortConnections() },
+                // A peer that does not take its 503 must not hold the process.
+                self.loop.scheduleTask(in: limit + .milliseconds(500)) { core.value.cutConnections() },
+            ]
+            ended.whenComplete { _ in for timer in timers { timer.cancel() } }
+            return ended
+        }
+        try? await ended.flatMap { $0 }.get()
+    }
+}
+
+/// Says no and closes, for connections over the limit.
+private final class RefusingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let text: StaticString
+
+    init(_ text: StaticString) { self.text = text }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        promise.futureResult.whenComplete { _ in bound.value.close(promise: nil) }
+        context.writeAndFlush(Self.wrapOutboundOut(ByteBuffer(staticString: text)), promise: promise)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+}

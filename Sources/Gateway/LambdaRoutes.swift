@@ -1,0 +1,317 @@
+import AccessControl
+public import FunctionModel
+import LambdaAPI
+import NIOCore
+public import Registry
+
+/// Lambda's management operations as routes over the registry: decode, call, encode.
+public struct LambdaRoutes: Sendable {
+    private let registry: FunctionRegistry
+    private let baseURL: String
+    private let maximumUpload: Int
+
+    /// - Parameter baseURL: what function URLs begin with, without a closing slash.
+    public init(registry: FunctionRegistry, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024) {
+        self.registry = registry
+        self.baseURL = baseURL
+        self.maximumUpload = maximumUpload
+    }
+
+    public var all: [ControlRoute] { functionRoutes + versionRoutes + concurrencyRoutes + urlRoutes + accountRoutes }
+
+    // MARK: Functions
+
+    private var functionRoutes: [ControlRoute] {
+        let path = "/2015-03-31/functions"
+        return [
+            ControlRoute("POST", path, maximumBody: maximumUpload) { try await create($0) },
+            ControlRoute("GET", path) { try await list($0) },
+            ControlRoute("GET", "\(path)/{FunctionName}") { request in
+                let target = try Self.target(request)
+                let snapshot = await registry.snapshot
+                let record = try snapshot.record(target.key)
+                let version = try snapshot.version(target.key, qualifier: target.qualifier)
+                return try .json(
+                    GetFunctionResponse(
+                        configuration: FunctionConfigurationResponse(version, qualified: target.qualifier != nil),
+                        location: "\(baseURL)/martlet/v1/packages/\(version.code.sha256)", tags: record.tags,
+                        reservedConcurrency: record.reservedConcurrency))
+            },
+            ControlRoute("GET", "\(path)/{FunctionName}/configuration") { request in
+                let target = try Self.target(request)
+                let version = try await registry.snapshot.version(target.key, qualifier: target.qualifier)
+                return try .json(FunctionConfigurationResponse(version, qualified: target.qualifier != nil))
+            },
+            ControlRoute("PUT", "\(path)/{FunctionName}/code", maximumBody: maximumUpload) { try await updateCode($0) },
+            ControlRoute("PUT", "\(path)/{FunctionName}/configuration") { try await updateConfiguration($0) },
+            ControlRoute("DELETE", "\(path)/{FunctionName}") { request in
+                let target = try Self.target(request)
+                try await registry.delete(target.key, qualifier: target.qualifier)
+                return .noContent
+            },
+            ControlRoute("GET", "\(path)/{FunctionName}/policy") { request in
+                let target = try Self.target(request)
+                _ = try await registry.snapshot.version(target.key, qualifier: target.qualifier)
+                throw ServiceError(.resourceNotFound, "The resource you requested does not exist: \(target.key.name) has no resource policy")
+            },
+            ControlRoute("GET", "/2020-06-30/functions/{FunctionName}/code-signing-config") { request in
+                let target = try Self.target(request)
+                _ = try await registry.snapshot.record(target.key)
+                return try .json(CodeSigningConfigResponse(functionName: target.key.name))
+            },
+        ]
+    }
+
+    private func create(_ request: ControlRequest) async throws -> ControlResponse {
+        let upload = try UploadedArchive(body: request.body)
+        var body = try LambdaJSON.decode(CreateFunctionRequest.self, from: upload.json)
+        if let archive = upload.archive { body.code.archive = archive }
+        let target = try Self.target(body.functionName, request, qualifier: nil)
+        try body.configuration.validate(creating: true)
+        let source = try body.code.source()
+        let wanted = body.configuration
+        let configuration = FunctionConfiguration(
+            runtime: wanted.runtime ?? "", handler: wanted.handler ?? "", memorySize: wanted.memorySize ?? 128,
+            timeout: wanted.timeout ?? 3, ephemeralStorage: wanted.ephemeralStorage?.size ?? 512,
+            environment: wanted.environment?.variables ?? [:],
+            isolation: wanted.martletIsolation.flatMap(Isolation.init(rawValue:)) ?? .invocation,
+            description: wanted.description ?? "", role: wanted.role ?? "")
+        let version = try await registry.create(
+            target.key, configuration: configuration, code: Self.code(source), publish: body.publish, tags: body.tags)
+        return try .json(FunctionConfigurationResponse(version, qualified: body.publish), status: 201)
+    }
+
+    private func updateCode(_ request: ControlRequest) async throws -> ControlResponse {
+        let upload = try UploadedArchive(body: request.body)
+        var body = try LambdaJSON.decode(UpdateFunctionCodeRequest.self, from: upload.json)
+        if let archive = upload.archive { body.code.archive = archive }
+        let target = try Self.target(request)
+        try Self.refuseQualifier(target)
+        try body.validate()
+        let version = try await registry.updateCode(
+            target.key, code: Self.code(body.code.source()), change: Self.change(body.configuration), publish: body.publish,
+            expectedRevision: Self.revision(body.revisionID), dryRun: body.dryRun)
+        return try .json(FunctionConfigurationResponse(version, qualified: body.publish))
+    }
+
+    private func updateConfiguration(_ request: ControlRequest) async throws -> ControlResponse {
+        let body = try request.decode(ConfigurationRequest.self)
+        let target = try Self.target(request)
+        try Self.refuseQualifier(target)
+        try body.validate(creating: false)
+        let version = try await registry.updateConfiguration(
+            target.key, change: Self.change(body), expectedRevision: Self.revision(body.revisionID))
+        return try .json(FunctionConfigurationResponse(version, qualified: false))
+    }
+
+    private static func change(_ body: ConfigurationRequest) -> ConfigurationChange {
+        ConfigurationChange(
+            runtime: body.runtime, handler: body.handler, memorySize: body.memorySize, timeout: body.timeout,
+            ephemeralStorage: body.ephemeralStorage?.size, environment: body.environment.map { $0.variables ?? [:] },
+            isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), description: body.description, role: body.role)
+    }
+
+    private func list(_ request: ControlRequest) async throws -> ControlResponse {
+        let wantsVersions = request.value("FunctionVersion") == "ALL"
+        let records = await registry.functions(account: request.caller.account, region: request.caller.region)
+        let versions = records.flatMap { wantsVersions ? [$0.latest] + $0.published : [$0.latest] }
+        let page = try Self.page(versions, request)
+        return try .json(
+            ListFunctionsResponse(
+                functions: page.items.map { FunctionConfigurationResponse($0, qualified: wantsVersions) }, nextMarker: page.next))
+    }
+
+    // MARK: Versions
+
+    private var versionRoutes: [ControlRoute] {
+        let path = "/2015-03-31/functions/{FunctionName}/versions"
+        return [
+            ControlRoute("POST", path) { request in
+                let body = try request.decode(PublishVersionRequest.self)
+                let target = try Self.target(request)
+                try Self.refuseQualifier(target)
+                try body.validate()
+                var digest: String?
+                if let base64 = body.codeSha256, !base64.isEmpty {
+                    guard let hexadecimal = CodeDigest.hexadecimal(base64: base64) else {
+                        throw ServiceError(.invalidParameterValue, "CodeSha256 '\(base64.prefix(64))' must be the base64 of a SHA-256")
+                    }
+                    digest = hexadecimal
+                }
+                let version = try await registry.publishVersion(
+                    target.key, description: body.description, codeSha256: digest, expectedRevision: Self.revision(body.revisionID))
+                return try .json(FunctionConfigurationResponse(version, qualified: true), status: 201)
+            },
+            ControlRoute("GET", path) { request in
+                let target = try Self.target(request)
+                let record = try await registry.snapshot.record(target.key)
+                let page = try Self.page([record.latest] + record.published, request)
+                return try .json(
+                    ListVersionsResponse(
+                        versions: page.items.map { FunctionConfigurationResponse($0, qualified: true) }, nextMarker: page.next))
+            },
+        ]
+    }
+
+    // MARK: Concurrency
+
+    private var concurrencyRoutes: [ControlRoute] {
+        let put = "/2017-10-31/functions/{FunctionName}/concurrency"
+        return [
+            ControlRoute("PUT", put) { request in
+                let target = try Self.target(request)
+                let reserved = try request.decode(PutFunctionConcurrencyRequest.self).validated()
+                try await registry.setConcurrency(target.key, reserved: reserved)
+                return try .json(ConcurrencyResponse(reservedConcurrentExecutions: reserved))
+            },
+            ControlRoute("DELETE", put) { request in
+                try await registry.setConcurrency(Self.target(request).key, reserved: nil)
+                return .noContent
+            },
+            ControlRoute("GET", "/2019-09-30/functions/{FunctionName}/concurrency") { request in
+                let record = try await registry.snapshot.record(Self.target(request).key)
+                return try .json(ConcurrencyResponse(reservedConcurrentExecutions: record.reservedConcurrency))
+            },
+        ]
+    }
+
+    // MARK: Function URLs
+
+    private var urlRoutes: [ControlRoute] {
+        let path = "/2021-10-31/functions/{FunctionName}/url"
+        return [
+            ControlRoute("POST", path) { request in
+                let target = try Self.urlTarget(request)
+                // Validated as required.
+                let type = try request.decode(FunctionURLConfigRequest.self).validatedAuthType(creating: true) ?? .iam
+                let url = try await registry.createURL(target.key, authType: type)
+                return try .json(await response(target.key, url), status: 201)
+            },
+            ControlRoute("GET", path) { request in
+                let target = try Self.urlTarget(request)
+                let url = try FunctionRegistry.url(of: await registry.snapshot.record(target.key))
+                return try .json(await response(target.key, url))
+            },
+            ControlRoute("PUT", path) { request in
+                let target = try Self.urlTarget(request)
+                let type = try request.decode(FunctionURLConfigRequest.self).validatedAuthType(creating: false)
+                let url = try await registry.updateURL(target.key, authType: type)
+                return try .json(await response(target.key, url))
+            },
+            ControlRoute("DELETE", path) { request in
+                try await registry.deleteURL(Self.urlTarget(request).key)
+                return .noContent
+            },
+            ControlRoute("GET", "/2021-10-31/functions/{FunctionName}/urls") { request in
+                let target = try Self.target(request)
+                let record = try await registry.snapshot.record(target.key)
+                var urls: [FunctionURLConfigResponse] = []
+                if let url = record.url { urls.append(await response(target.key, url)) }
+                return try .json(ListFunctionURLConfigsResponse(functionUrlConfigs: urls))
+            },
+        ]
+    }
+
+    private func response(_ key: FunctionKey, _ url: FunctionURL) async -> FunctionURLConfigResponse {
+        FunctionURLConfigResponse(key: key, url: url, address: address(of: key, url, in: await registry.snapshot))
+    }
+
+    /// Where a function's URL is reached: under its name, or under the URL's ID where another account has the name.
+    public func address(of key: FunctionKey, in snapshot: RegistrySnapshot) -> String? {
+        snapshot.functions[key]?.url.map { address(of: key, $0, in: snapshot) }
+    }
+
+    private func address(of key: FunctionKey, _ url: FunctionURL, in snapshot: RegistrySnapshot) -> String {
+        "\(baseURL)/fn/\(snapshot.urlNames[key.name] == key ? key.name : url.id)/"
+    }
+
+    // MARK: Account and tags
+
+    private var accountRoutes: [ControlRoute] {
+        [
+            ControlRoute("GET", "/2016-08-19/account-settings") { request in
+                let records = await registry.snapshot.functions.values.filter { $0.key.account == request.caller.account }
+                let limit = registry.configuration.accountConcurrency
+                let reserved = records.reduce(0) { $0 + ($1.reservedConcurrency ?? 0) }
+                let packages = Set(records.flatMap { [$0.latest.code] + $0.published.map(\.code) })
+                return try .json(
+                    AccountSettingsResponse(
+                        concurrentExecutions: limit, unreserved: limit - reserved, totalCodeSize: packages.reduce(0) { $0 + $1.size },
+                        functionCount: records.count))
+            },
+            ControlRoute("GET", "/2017-03-31/tags/{Resource}") { request in
+                try .json(ListTagsResponse(tags: try await registry.snapshot.record(Self.resource(request)).tags))
+            },
+            ControlRoute("POST", "/2017-03-31/tags/{Resource}") { request in
+                try await registry.setTags(Self.resource(request), adding: request.decode(TagResourceRequest.self).tags)
+                return .noContent
+            },
+            ControlRoute("DELETE", "/2017-03-31/tags/{Resource}") { request in
+                let names = request.query.filter { $0.name == "tagKeys" }.map(\.value)
+                try await registry.setTags(Self.resource(request), removing: names)
+                return .noContent
+            },
+        ]
+    }
+
+    // MARK: Reading requests
+
+    private static func target(_ request: ControlRequest) throws(ServiceError) -> FunctionTarget {
+        try target(request.parameters["FunctionName"] ?? "", request, qualifier: request.value("Qualifier"))
+    }
+
+    private static func target(_ name: String, _ request: ControlRequest, qualifier: String?) throws(ServiceError) -> FunctionTarget {
+        try FunctionTarget(name, qualifier: qualifier, account: request.caller.account, region: request.caller.region)
+    }
+
+    /// A URL serves the function, not one version; versions are reached as `/fn/NAME:VERSION`.
+    private static func urlTarget(_ request: ControlRequest) throws(ServiceError) -> FunctionTarget {
+        let target = try target(request)
+        try refuseQualifier(target)
+        return target
+    }
+
+    private static func refuseQualifier(_ target: FunctionTarget) throws(ServiceError) {
+        if let qualifier = target.qualifier, qualifier != FunctionVersion.latest {
+            throw ServiceError(
+                .invalidParameterValue, "This operation is permitted on Lambda functions only, not on the qualifier '\(qualifier)'")
+        }
+    }
+
+    private static func resource(_ request: ControlRequest) throws(ServiceError) -> FunctionKey {
+        let target = try target(request.parameters["Resource"] ?? "", request, qualifier: nil)
+        try refuseQualifier(target)
+        return target.key
+    }
+
+    private static func code(_ source: CodeSource) -> NewCode {
+        switch source {
+        case .archive(let bytes): .archive(bytes)
+        case .stored(let sha256): .stored(sha256: sha256)
+        }
+    }
+
+    /// A text that is no revision of ours can match none; 0 is never handed out.
+    private static func revision(_ text: String?) -> UInt64? {
+        text.map { RevisionID.revision($0) ?? 0 }
+    }
+
+    /// `Marker` is `NAME:VERSION` of the last item of the page before; it counts also when that item is gone.
+    private static func page(
+        _ versions: [FunctionVersion], _ request: ControlRequest
+    ) throws(ServiceError) -> (items: [FunctionVersion], next: String?) {
+        let size = min(50, try request.integer("MaxItems", in: 1...10_000) ?? 50)
+        var rest = versions[...]
+        if let marker = request.value("Marker"), !marker.isEmpty {
+            guard let colon = marker.lastIndex(of: ":"), let number = number(marker[marker.index(after: colon)...]) else {
+                throw ServiceError(.invalidParameterValue, "Marker '\(marker.prefix(200))' is not one that a list has given: begin again without it")
+            }
+            let last = (String(marker[..<colon]), number)
+            rest = rest.drop { ($0.key.name, Self.number($0.version[...]) ?? 0) <= last }
+        }
+        let page = rest.prefix(size)
+        return (Array(page), page.count < rest.count ? page.last.map { "\($0.key.name):\($0.version)" } : nil)
+    }
+
+    private static func number(_ version: Substring) -> Int? { version == FunctionVersion.latest ? 0 : Int(version) }
+}

@@ -1,0 +1,335 @@
+public import FunctionLogs
+public import FunctionModel
+public import Metering
+public import NIOCore
+public import Registry
+public import WarmPool
+public import WorkerNode
+
+/// What the pipeline tells for metrics; all calls come on the loop and must be cheap.
+public struct PipelineObserver {
+    public var finished: (UsageRecord) -> Void
+    public var refused: (FunctionKey, PoolRefusal) -> Void
+    /// For the operator's log: what failed, for which version, why.
+    public var failure: (_ what: String, FunctionVersion, _ reason: String) -> Void
+
+    public init(
+        finished: @escaping (UsageRecord) -> Void, refused: @escaping (FunctionKey, PoolRefusal) -> Void,
+        failure: @escaping (String, FunctionVersion, String) -> Void
+    ) {
+        self.finished = finished
+        self.refused = refused
+        self.failure = failure
+    }
+}
+
+/// The way of every invocation: resolve, admit, queue, dispatch, record, answer. Confined to one event loop.
+public final class InvocationPipeline: Invoker {
+    /// Lambda's limit of a synchronous answer, bytes.
+    public static let maximumAnswer = 6_291_556
+
+    public let loop: any EventLoop
+    public let node: SandboxNode
+    public let configuration: PipelineConfiguration
+    let usage: UsageSegmentWriter
+    private let logs: FunctionLogWriter
+    private let observer: PipelineObserver
+    private let wallClock: @Sendable () -> Int64
+
+    private var snapshot: RegistrySnapshot
+    /// By revision.
+    private var hosts: [UInt64: FunctionHost] = [:]
+    private var hostsByFunction: [FunctionKey: Set<UInt64>] = [:]
+    private var admission: NodeAdmission
+    /// Revisions with requests that wait for memory of the node, in the order of their asking.
+    private var roomQueue: [UInt64] = []
+    private var isSharingRoom = false
+    private var calls: [InvocationTicket: Call] = [:]
+    private var nextTicket: UInt64 = 1
+    private var ticker: RepeatedTask?
+    private var ticks = 0
+    private var isDraining = false
+    private var drainWaiters: [EventLoopPromise<Void>] = []
+
+    public init(
+        node: SandboxNode, snapshot: RegistrySnapshot, usage: UsageSegmentWriter, logs: FunctionLogWriter,
+        configuration: PipelineConfiguration, observer: PipelineObserver, wallClock: @escaping @Sendable () -> Int64
+    ) {
+        self.node = node
+        loop = node.loop
+        self.snapshot = snapshot
+        self.usage = usage
+        self.logs = logs
+        self.configuration = configuration
+        self.observer = observer
+        self.wallClock = wallClock
+        admission = NodeAdmission(limits: .init(memoryMB: configuration.nodeMemoryMB, concurrency: configuration.nodeConcurrency))
+    }
+
+    static func micros(_ time: NIODeadline) -> UInt64 { time.uptimeNanoseconds / 1000 }
+
+    static func hex(_ value: UInt64, _ digits: Int) -> String {
+        let text = String(value, radix: 16)
+        return String(repeating: "0", count: max(0, digits - text.count)) + text
+    }
+
+    var queueMicros: UInt64 { UInt64(max(0, configuration.queueSeconds) * 1e6) }
+    func wallMilliseconds() -> Int64 { wallClock() }
+
+    // MARK: Invoker
+
+    public func invoke(_ invocation: Invocation, completion: @escaping (Result<InvocationResult, ServiceError>) -> Void) -> InvocationTicket {
+        let ticket = InvocationTicket(nextTicket)
+        nextTicket += 1
+        let call = Call(invocation, ticket: ticket, outputLimit: configuration.outputLimit, completion: completion)
+        calls[ticket] = call
+        startTicking()
+        route(call)
+        return ticket
+    }
+
+    public func cancel(_ ticket: InvocationTicket) {
+        guard let call = calls[ticket] else { return }
+        call.forgetClient()
+        call.host?.cancel(call)
+    }
+
+    public func refusal(function: FunctionKey, qualifier: String?) -> ServiceError? {
+        do throws(ServiceError) {
+            _ = try snapshot.version(function, qualifier: qualifier)
+            return isDraining ? ServiceError(.unavailable, "the server is shutting down; send the request again", retryAfter: 1) : nil
+        } catch {
+            return error
+        }
+    }
+
+    /// To the pool of the revision that is current now; also for what a replaced revision hands back.
+    func route(_ call: Call) {
+        if isDraining || node.isLost {
+            call.answer(.failure(ServiceError(.unavailable, "the server is shutting down; send the request again", retryAfter: 1)))
+            return finished(call)
+        }
+        do throws(ServiceError) {
+            host(of: try snapshot.version(call.invocation.function, qualifier: call.invocation.qualifier)).take(call)
+        } catch {
+            call.answer(.failure(error))
+            finished(call)
+        }
+    }
+
+    private func host(of version: FunctionVersion) -> FunctionHost {
+        if let host = hosts[version.revision] { return host }
+        let host = FunctionHost(version, pipeline: self, limits: configuration.limits(reserved: snapshot.functions[version.key]?.reservedConcurrency))
+        hosts[version.revision] = host
+        hostsByFunction[version.key, default: []].insert(version.revision)
+        return host
+    }
+
+    // MARK: Changes
+
+    /// From its return on, every request meets the snapshot's versions.
+    public func apply(_ snapshot: RegistrySnapshot, changed: FunctionKey) {
+        guard snapshot.generation >= self.snapshot.generation else { return }
+        self.snapshot = snapshot
+        let record = snapshot.functions[changed]
+        var wanted: Set<UInt64> = []
+        if let record { wanted = Set(record.published.map(\.revision)).union([record.latest.revision]) }
+        for revision in hostsByFunction[changed] ?? [] {
+            guard let host = hosts[revision] else { continue }
+            if wanted.contains(revision) { host.update(configuration.limits(reserved: record?.reservedConcurrency)) } else { host.retire() }
+        }
+        if record == nil { try? logs.delete(changed) }
+        for revision in hostsByFunction[changed] ?? [] {
+            if let host = hosts[revision], host.isDrained { drained(host) }
+        }
+    }
+
+    /// Waits until the version can answer.
+    public func prepare(_ key: FunctionKey, qualifier: String?, completion: @escaping (Result<Void, ServiceError>) -> Void) {
+        do throws(ServiceError) {
+            startTicking()
+            host(of: try snapshot.version(key, qualifier: qualifier)).prewarm(completion)
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
+    public func describe(_ version: FunctionVersion) -> HostDescription? { hosts[version.revision]?.description }
+
+    public func descriptions() -> [(version: FunctionVersion, description: HostDescription)] {
+        hosts.values.map { ($0.version, $0.description) }
+    }
+
+    // MARK: From hosts
+
+    func stateChanged(_ host: FunctionHost, _ state: PoolState) {}
+
+    /// A retired or drained revision holds nothing any more.
+    func drained(_ host: FunctionHost) {
+        guard host.pool.state == .drained, hosts[host.version.revision] === host else { return }
+        hosts[host.version.revision] = nil
+        hostsByFunction[host.version.key]?.remove(host.version.revision)
+        if hostsByFunction[host.version.key]?.isEmpty == true { hostsByFunction[host.version.key] = nil }
+    }
+
+    /// A function's reservation holds over all of its revisions and versions.
+    func busyChanged(_ key: FunctionKey) {
+        guard let revisions = hostsByFunction[key], revisions.count > 1 else { return }
+        let total = revisions.reduce(0) { $0 + (hosts[$1]?.pool.inFlight ?? 0) }
+        for revision in revisions { if let host = hosts[revision] { host.setBusyElsewhere(total - host.pool.inFlight) } }
+    }
+
+    /// Memory for so many processes. Nil when there is none now: the host is told when it may try again, in its turn.
+    func admit(_ host: FunctionHost, _ count: Int) -> NodeAdmission.Permit? {
+        let revision = host.version.revision
+        let isTurn = roomQueue.isEmpty || roomQueue.first == revision
+        if isTurn {
+            do throws(NodeAdmission.Refusal) {
+                let permit = try admission.admitSandbox(account: host.version.key.account, memoryMB: host.version.configuration.memorySize * count)
+                // Who wants more waits behind the others.
+                if !roomQueue.isEmpty { roomQueue.removeFirst() }
+                if !roomQueue.isEmpty { shareRoom() }
+                return permit
+            } catch {
+                // Others of its tenant must end first; tenants behind it need not wait for that.
+                if error == .tenantShare, !roomQueue.isEmpty { roomQueue.removeFirst() }
+            }
+        }
+        // What is only kept ahead takes what is left over; it asks again later.
+        if host.needsRoom, !roomQueue.contains(revision) {
+            roomQueue.append(revision)
+            shareRoom()
+        }
+        return nil
+    }
+
+    /// Soon, because the asking host is in the middle of its own actions.
+    private func shareRoom() {
+        guard !isSharingRoom else { return }
+        isSharingRoom = true
+        loop.execute { [bound = NIOLoopBound(self, eventLoop: loop)] in
+            bound.value.isSharingRoom = false
+            bound.value.serveRoomQueue()
+        }
+    }
+
+    /// Gives the first in line its try; if that is in vain, the others give up what nobody waits for. Nothing is taken
+    /// from the line's head by those behind it, so that a large function gets its room as small ones end.
+    private func serveRoomQueue() {
+        for _ in 0..<max(1, roomQueue.count) {
+            guard let revision = roomQueue.first else { return }
+            guard let host = hosts[revision], host.needsRoom else {
+                roomQueue.removeFirst()
+                continue
+            }
+            host.roomAvailable()
+            if roomQueue.first == revision {
+                guard host.isRefusedForRoom else {
+                    roomQueue.removeFirst() // it backs off or wants nothing any more
+                    continue
+                }
+                return reclaimRoom(for: revision)
+            }
+        }
+    }
+
+    /// Ready workers give way to a request that waits, then idle templates, those unused for longest first.
+    private func reclaimRoom(for revision: UInt64) {
+        let others = hosts.values.filter { $0.version.revision != revision && !$0.needsRoom }.sorted { $0.lastUsed < $1.lastUsed }
+        for host in others where host.holdsWorkerRoom && host.reclaim(2) > 0 { return }
+        for host in others where host.scaleToZeroIfUnused() { return }
+    }
+
+    func release(_ permit: NodeAdmission.Permit) {
+        admission.release(permit)
+        workerGone()
+    }
+
+    /// Also without a permit of its own it may have been what kept others from theirs.
+    func workerGone() {
+        if !roomQueue.isEmpty { shareRoom() }
+    }
+
+    func finished(_ call: Call, _ record: UsageRecord? = nil) {
+        calls[call.ticket] = nil
+        if let record { observer.finished(record) }
+        if isDraining && calls.isEmpty { drainedAll() }
+    }
+
+    func refused(_ call: Call, _ reason: PoolRefusal) {
+        observer.refused(call.invocation.function, reason)
+        finished(call)
+    }
+
+    func report(_ what: String, _ version: FunctionVersion, _ reason: String) { observer.failure(what, version, reason) }
+
+    func writeLog(_ key: FunctionKey, _ requestID: RequestID?, _ bytes: UnsafeRawBufferPointer) {
+        // A log that cannot be written must not fail the invocation; the store of bills does.
+        try? logs.append(function: key, requestID: requestID, timeMilliseconds: wallClock(), bytes: bytes)
+    }
+
+    func writeLog(_ key: FunctionKey, _ requestID: RequestID?, _ text: String) {
+        var text = text
+        text.withUTF8 { writeLog(key, requestID, UnsafeRawBufferPointer($0)) }
+    }
+
+    // MARK: Time
+
+    private static let tickMilliseconds: Int64 = 10
+
+    private func startTicking() {
+        guard ticker == nil else { return }
+        let me = NIOLoopBound(self, eventLoop: loop)
+        ticker = loop.scheduleRepeatedTask(initialDelay: .milliseconds(Self.tickMilliseconds), delay: .milliseconds(Self.tickMilliseconds)) { _ in
+            me.value.tick()
+        }
+    }
+
+    private func tick() {
+        ticks += 1
+        let now = NIODeadline.now()
+        var isNeeded = !calls.isEmpty
+        for host in hosts.values where host.needsTick {
+            isNeeded = true
+            host.tick(now, checkMemory: ticks % 5 == 0)
+        }
+        if !isNeeded {
+            ticker?.cancel()
+            ticker = nil
+        }
+    }
+
+    // MARK: Drain
+
+    /// Refuses new invocations; the future is done when accepted ones are answered.
+    public func beginDrain() -> EventLoopFuture<Void> {
+        isDraining = true
+        let promise = loop.makePromise(of: Void.self)
+        drainWaiters.append(promise)
+        for host in hosts.values { host.beginDrain() }
+        if calls.isEmpty { drainedAll() }
+        return promise.futureResult
+    }
+
+    /// What is still running is answered with 503 and recorded as interrupted.
+    public func interruptAll() {
+        isDraining = true
+        for host in hosts.values { host.interruptAll() }
+        for host in hosts.values { host.abandon() }
+    }
+
+    /// The helper has ended: every sandbox with it.
+    public func helperLost() {
+        isDraining = true
+        node.helperLost()
+        for host in hosts.values { host.interruptAll() }
+    }
+
+    private func drainedAll() {
+        let waiters = drainWaiters
+        drainWaiters = []
+        for waiter in waiters { waiter.succeed() }
+    }
+
+    public var inFlight: Int { calls.count }
+}

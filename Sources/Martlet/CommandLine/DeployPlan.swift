@@ -1,0 +1,119 @@
+/// What the server offers, as `GET /martlet/v1/node` says.
+struct ServerFacts: Hashable, Sendable {
+    struct Runtime: Hashable, Sendable {
+        let name: String
+        let interpreter: String?
+    }
+
+    var runtimes: [Runtime]
+    var isLoopbackOnly: Bool
+
+    init(runtimes: [Runtime], isLoopbackOnly: Bool) { (self.runtimes, self.isLoopbackOnly) = (runtimes, isLoopbackOnly) }
+
+    init(_ json: JSON) {
+        runtimes = (json["runtimes"]?.array ?? []).compactMap { entry in
+            guard let name = entry["name"]?.string ?? entry.string else { return nil }
+            return Runtime(name: name, interpreter: entry["interpreter"]?.string)
+        }
+        isLoopbackOnly = json["loopbackOnly"]?.bool ?? false
+    }
+
+    /// The full name: `python3` is the newest CPython on offer.
+    ///
+    /// - Throws: `CommandFailure` that lists what is offered.
+    func resolve(_ wish: String) throws -> Runtime {
+        if let exact = runtimes.first(where: { $0.name == wish }) { return exact }
+        if wish == "python3" || wish == "python" {
+            let newest = runtimes.compactMap { runtime in
+                Self.minorVersion(runtime.name).map { (minor: $0, runtime: runtime) }
+            }.max { $0.minor < $1.minor }
+            if let newest { return newest.runtime }
+        }
+        // Lambda's names for operating-system-only runtimes (provided.al2023) mean the same thing.
+        if wish.hasPrefix("provided."), let plain = runtimes.first(where: { $0.name == "provided" }) { return plain }
+        let offered = runtimes.map(\.name).joined(separator: ", ")
+        throw CommandFailure("the server does not offer the runtime \(wish); it has \(offered.isEmpty ? "none" : offered)")
+    }
+
+    static func minorVersion(_ name: String) -> Int? { name.hasPrefix("python3.") ? Int(name.dropFirst(8)) : nil }
+}
+
+/// What `deploy` was asked for; nil leaves a setting as it is, or at its default for a new function.
+struct DeployWishes: Hashable, Sendable {
+    var runtime: String
+    var handler: String
+    var memory: Int?
+    var timeout: Int?
+    /// Replaces all variables.
+    var environment: [String: String]?
+    var isolation: String?
+    var concurrency: Int?
+}
+
+/// A function as the server has it.
+struct DeployedFunction: Hashable, Sendable {
+    var runtime: String
+    var handler: String
+    var memory: Int
+    var timeout: Int
+    var environment: [String: String]
+    /// nil if the server does not say.
+    var isolation: String?
+    var concurrency: Int?
+    /// Base64.
+    var codeSha256: String
+
+    /// From GetFunction's answer.
+    init(function: JSON) {
+        let configuration = function["Configuration"] ?? .object([])
+        runtime = configuration["Runtime"]?.string ?? ""
+        handler = configuration["Handler"]?.string ?? ""
+        memory = configuration["MemorySize"]?.integer ?? 0
+        timeout = configuration["Timeout"]?.integer ?? 0
+        environment = Dictionary(
+            (configuration["Environment"]?["Variables"]?.members ?? []).map { ($0.name, $0.value.plain) }, uniquingKeysWith: { $1 })
+        isolation = configuration["MartletIsolation"]?.string
+        concurrency = function["Concurrency"]?["ReservedConcurrentExecutions"]?.integer
+        codeSha256 = configuration["CodeSha256"]?.string ?? ""
+    }
+}
+
+/// The calls that bring a function from what it is to what is wished; none when nothing differs.
+struct DeployPlan: Hashable, Sendable {
+    /// The members of CreateFunction; nil if the function exists.
+    var create: [JSON.Member]?
+    /// The members of UpdateFunctionConfiguration that go with the code; nil if no setting differs.
+    var configuration: [JSON.Member]?
+    /// Whether code and settings must be set and published as a new version: one of them differs.
+    var updatesCode = false
+    var concurrency: Int?
+
+    var changesAnything: Bool { create != nil || configuration != nil || updatesCode || concurrency != nil }
+
+    /// - Parameter codeSha256: of the wished archive, base64.
+    init(_ wishes: DeployWishes, codeSha256: String, existing: DeployedFunction?) {
+        func members(_ all: Bool) -> [JSON.Member] {
+            var members: [JSON.Member] = []
+            if all || existing?.runtime != wishes.runtime { members.append(.init("Runtime", .string(wishes.runtime))) }
+            if all || existing?.handler != wishes.handler { members.append(.init("Handler", .string(wishes.handler))) }
+            if let memory = wishes.memory, memory != existing?.memory { members.append(.init("MemorySize", .integer(memory))) }
+            if let timeout = wishes.timeout, timeout != existing?.timeout { members.append(.init("Timeout", .integer(timeout))) }
+            if let environment = wishes.environment, environment != existing?.environment {
+                let variables = environment.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
+                members.append(.init("Environment", .object([.init("Variables", .object(variables))])))
+            }
+            if let isolation = wishes.isolation, isolation != existing?.isolation {
+                members.append(.init("MartletIsolation", .string(isolation)))
+            }
+            return members
+        }
+        if let existing {
+            let changes = members(false)
+            configuration = changes.isEmpty ? nil : changes
+            updatesCode = existing.codeSha256 != codeSha256 || configuration != nil
+        } else {
+            create = members(true)
+        }
+        if let wish = wishes.concurrency, wish != existing?.concurrency { concurrency = wish }
+    }
+}

@@ -1,0 +1,21 @@
+/// The paths of Lambda's REST API and of Martlet's own beside it.
+enum LambdaPaths {
+    static let functions = ["2015-03-31", "functions"]
+    static func function(_ name: String) -> [String] { functions + [name] }
+    static func code(_ name: String) -> [String] { function(name) + ["code"] }
+    static func invocations(_ name: String) -> [String] { function(name) + ["invocations"] }
+    static func concurrency(_ name: String) -> [String] { ["2017-10-31", "functions", name, "concurrency"] }
+    static func url(_ name: String) -> [String] { ["2021-10-31", "functions", name, "url"] }
+}
+
+enum MartletPaths {
+    private static let base = ["martlet", "v1"]
+    static let node = base + ["node"]
+    static let usage = base + ["usage"]
+    static func usage(invocation: String) -> [String] { usage + ["invocations", invocation] }
+    static func logs(_ function: String) -> [String] { base + ["logs", function] }
+    static func package(_ sha256: String) -> [String] { base + ["packages", sha256] }
+    static func function(_ name: String) -> [String] { base + ["functions", name] }
+    static func settings(_ name: String) -> [String] { function(name) + ["settings"] }
+    static func ready(_ name: String) -> [String] { function(name) + ["ready"] }
+}

@@ -1,0 +1,108 @@
+/// Everything that can be set about a server, with its default. `ConfigurationLoader` is the only maker of other values.
+struct ServerConfiguration: Hashable, Sendable {
+    /// Where the server accepts connections: `host:port`; port 0 takes a free one.
+    var listen = ListenAddress(host: "127.0.0.1", port: 9000)
+    /// The data directory: state, packages, usage and logs.
+    var data = "/var/lib/martlet"
+    /// Accept any credentials; only on loopback.
+    var dev = false
+    /// The account that the network-facing process runs as when it was started by root.
+    var user = "martlet"
+    /// Host uids for functions, one per function version.
+    var uidRange = UIDRange()
+    /// Seconds that accepted requests have to finish after SIGTERM, 0…900.
+    var drainSeconds = 10
+    /// Seconds without a request after which nothing of a function stays in memory, 1…86,400.
+    var idleSeconds = 60
+    /// Seconds after which a template is made anew (credentials, DNS and clocks in it go stale), 60…604,800.
+    var templateMaxAgeSeconds = 14_400
+    /// Invocations that run at the same time on this node, 1…100,000.
+    var nodeConcurrency = 1_000
+    /// MB that all execution environments together may use.
+    var nodeMemoryMB = 1_024
+    /// Invocations that may wait for one function version, 0…1,000,000.
+    var queueDepthPerFunction = 1_000
+    /// Bytes of request and response bodies held in memory at the same time, all functions together.
+    var bodyBytesInFlight = 268_435_456
+    var logs = Logs()
+    var runtimes = Runtimes()
+    var prices = Prices()
+    /// The region that clients sign for and that ARNs name.
+    var region = "us-east-1"
+    /// The default tenant's account, 12 digits.
+    var account = "123456789012"
+
+    struct UIDRange: Hashable, Sendable {
+        /// Beyond what distributions give to users (subuid) and systemd to containers.
+        var first = 1_900_000_000
+        var count = 65_536
+    }
+
+    struct Logs: Hashable, Sendable {
+        /// MB on disk for all functions' logs together; the oldest lines go first.
+        var totalMB = 1_024
+        /// Bytes of output kept of one invocation; more are counted and dropped.
+        var outputLimitBytes = 1_048_576
+    }
+
+    struct Runtimes: Hashable, Sendable {
+        /// Prefixes of further CPython installations: folders that hold `bin/python3.X`.
+        var pythonPrefixes: [String] = []
+    }
+
+    /// Decimal texts, so that no digit is lost. Defaults: Lambda's published prices for x86-64 in us-east-1.
+    struct Prices: Hashable, Sendable {
+        var currency = "USD"
+        var perMillionRequests = "0.20"
+        var perGBSecond = "0.0000166667"
+    }
+}
+
+struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    /// An IP address without brackets, or a host name.
+    let host: String
+    let port: Int
+
+    init(host: String, port: Int) { (self.host, self.port) = (host, port) }
+
+    /// `127.0.0.1:9000`, `[::1]:9000`, `localhost:9000`, `:9000` (every address); nil for anything else.
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
+        else { return nil }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+            guard host.contains(":") else { return nil }
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.contains(where: { $0 == "/" || $0 == "@" || $0 == "[" || $0 == "]" || $0.isWhitespace }) else { return nil }
+        self.init(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+    }
+
+    /// Whether only programs of this machine can connect. A name other than `localhost` counts as reachable.
+    var isLoopback: Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// A mistake in what the person who starts Martlet gave it; every line of `faults` stands alone.
+struct ConfigurationFault: Error, CustomStringConvertible {
+    let faults: [String]
+    var description: String { faults.joined(separator: "\n") }
+}
+
+/// Refuses to offer an open door to the network.
+///
+/// - Throws: `ConfigurationFault` with one sentence that says what to do.
+func validateListen(_ address: ListenAddress, dev: Bool) throws {
+    guard dev, !address.isLoopback else { return }
+    throw ConfigurationFault(faults: [
+        "listening on \(address) with --dev would let anyone who reaches it run code here: leave out --dev, so that requests "
+            + "need the keys that `martlet credentials` shows, or listen on a loopback address such as 127.0.0.1:\(address.port)"
+    ])
+}

@@ -1,0 +1,162 @@
+/// One setting: its name in the file, its variable, and how its value gets in and out of the configuration.
+struct Setting: Sendable {
+    /// As in the file, groups before a dot: `logs.totalMB`.
+    let name: String
+    let fromText: @Sendable (String) -> JSON
+    let read: @Sendable (ServerConfiguration) -> JSON
+    /// Sets the value, or returns what it must be.
+    let write: @Sendable (inout ServerConfiguration, JSON) -> String?
+
+    /// `MARTLET_LOGS_TOTAL_MB`
+    var variable: String {
+        var text = "MARTLET_"
+        var previous: Character = "_"
+        let letters = Array(name)
+        for (index, letter) in letters.enumerated() {
+            if letter == "." {
+                text += "_"
+                previous = "_"
+                continue
+            }
+            let beginsWord =
+                letter.isUppercase && previous != "_"
+                && (previous.isLowercase || index + 1 < letters.count && letters[index + 1].isLowercase)
+            if beginsWord { text += "_" }
+            text += letter.uppercased()
+            previous = letter
+        }
+        return text
+    }
+
+    /// Read by other verbs than `serve`.
+    static let foreignVariables: Set<String> = ["MARTLET_ENDPOINT", "MARTLET_SANDBOX_DISABLE"]
+
+    static let groups = Set(all.compactMap { $0.name.split(separator: ".").dropLast().first.map(String.init) })
+
+    static let all: [Setting] = [
+        Setting(
+            name: "listen", fromText: { .string($0) }, read: { .string($0.listen.description) },
+            write: { configuration, value in
+                guard let address = value.string.flatMap(ListenAddress.init) else {
+                    return "must be an address and a port such as \"127.0.0.1:9000\""
+                }
+                configuration.listen = address
+                return nil
+            }),
+        text("data", \.data, "must be the path of a folder") { !$0.isEmpty && !$0.utf8.contains(0) },
+        Setting(
+            name: "dev", fromText: { ["true", "1", "yes"].contains($0) ? .bool(true) : ["false", "0", "no"].contains($0) ? .bool(false) : .string($0) },
+            read: { .bool($0.dev) },
+            write: { configuration, value in
+                guard let flag = value.bool else { return "must be true or false" }
+                configuration.dev = flag
+                return nil
+            }),
+        text("user", \.user, "must be the name of a user account") {
+            !$0.isEmpty && $0.utf8.count <= 32 && !$0.contains { $0 == ":" || $0 == "/" || $0.isWhitespace }
+        },
+        integer("uidRange.first", \.uidRange.first, 65_536...2_147_000_000),
+        integer("uidRange.count", \.uidRange.count, 16...400_000),
+        integer("drainSeconds", \.drainSeconds, 0...900),
+        integer("idleSeconds", \.idleSeconds, 1...86_400),
+        integer("templateMaxAgeSeconds", \.templateMaxAgeSeconds, 60...604_800),
+        integer("nodeConcurrency", \.nodeConcurrency, 1...100_000),
+        integer("nodeMemoryMB", \.nodeMemoryMB, 128...16_777_216),
+        integer("queueDepthPerFunction", \.queueDepthPerFunction, 0...1_000_000),
+        integer("bodyBytesInFlight", \.bodyBytesInFlight, 8_388_608...1_099_511_627_776),
+        integer("logs.totalMB", \.logs.totalMB, 1...16_777_216),
+        integer("logs.outputLimitBytes", \.logs.outputLimitBytes, 4_096...1_073_741_824),
+        Setting(
+            name: "runtimes.pythonPrefixes",
+            fromText: { .array($0.split(separator: ":").map { .string(String($0)) }) },
+            read: { .array($0.runtimes.pythonPrefixes.map { .string($0) }) },
+            write: { configuration, value in
+                let reason = "must be a list of absolute paths such as [\"/opt/python3.13\"]"
+                guard let prefixes = value.array?.map(\.string), prefixes.allSatisfy({ $0?.hasPrefix("/") == true }) else { return reason }
+                configuration.runtimes.pythonPrefixes = prefixes.compactMap { $0 }
+                return nil
+            }),
+        text("prices.currency", \.prices.currency, "must be a currency code such as \"USD\"") {
+            $0.utf8.count == 3 && $0.utf8.allSatisfy { (0x41...0x5A).contains($0) }
+        },
+        decimal("prices.perMillionRequests", \.prices.perMillionRequests),
+        decimal("prices.perGBSecond", \.prices.perGBSecond),
+        text("region", \.region, "must be a region such as \"us-east-1\"") {
+            (1...32).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        },
+        text("account", \.account, "must be an account of 12 digits in quotes") {
+            $0.utf8.count == 12 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        },
+    ]
+
+    private static func text(
+        _ name: String, _ path: any WritableKeyPath<ServerConfiguration, String> & Sendable, _ reason: String,
+        _ isValid: @escaping @Sendable (String) -> Bool
+    ) -> Setting {
+        Setting(
+            name: name, fromText: { .string($0) }, read: { .string($0[keyPath: path]) },
+            write: { configuration, value in
+                guard let text = value.string, isValid(text) else { return reason }
+                configuration[keyPath: path] = text
+                return nil
+            })
+    }
+
+    private static func integer(
+        _ name: String, _ path: any WritableKeyPath<ServerConfiguration, Int> & Sendable, _ range: ClosedRange<Int>
+    ) -> Setting {
+        Setting(
+            name: name, fromText: { Int($0).map { .integer($0) } ?? .string($0) }, read: { .integer($0[keyPath: path]) },
+            write: { configuration, value in
+                guard case .number(let text) = value, let number = Int(text), range.contains(number) else {
+                    return "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+                }
+                configuration[keyPath: path] = number
+                return nil
+            })
+    }
+
+    /// A price: at most nine digits before and twelve after the point, the finest a cost is shown in.
+    private static func decimal(_ name: String, _ path: any WritableKeyPath<ServerConfiguration, String> & Sendable) -> Setting {
+        Setting(
+            name: name, fromText: { .string($0) }, read: { .string($0[keyPath: path]) },
+            write: { configuration, value in
+                let reason = "must be a decimal number in quotes such as \"0.0000166667\", with at most 12 decimals"
+                guard let text = value.string else { return reason }
+                let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+                guard parts.count <= 2, (1...9).contains(parts[0].utf8.count), parts.count == 1 || (1...12).contains(parts[1].utf8.count),
+                    parts.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })
+                else { return reason }
+                configuration[keyPath: path] = text
+                return nil
+            })
+    }
+}
+
+/// `; did you mean …?` when one of the known names is near; else the empty text.
+func suggestion(_ name: String, among known: some Sequence<String>) -> String {
+    let short = name.lowercased()
+    let best = known.map { (distance: editDistance(short, $0.lowercased()), name: $0) }
+        .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
+    guard let best, best.distance <= max(2, short.count / 3) else { return "" }
+    return "; did you mean \(best.name)?"
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that make one text the other.
+func editDistance(_ first: String, _ second: String) -> Int {
+    let a = Array(first)
+    let b = Array(second)
+    guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
+    var beforePrevious: [Int] = []
+    var previous = Array(0...b.count)
+    for i in 1...a.count {
+        var current = [i]
+        for j in 1...b.count {
+            var best = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1))
+            if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] { best = min(best, beforePrevious[j - 2] + 1) }
+            current.append(best)
+        }
+        (beforePrevious, previous) = (previous, current)
+    }
+    return previous[b.count]
+}

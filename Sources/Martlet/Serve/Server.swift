@@ -1,0 +1,266 @@
+internal import AccessControl
+internal import DeploymentPackages
+internal import FunctionLogs
+internal import FunctionModel
+internal import Gateway
+internal import Glibc
+internal import InvocationPipeline
+internal import LinuxPrimitives
+internal import Metering
+internal import NIOCore
+internal import NIOPosix
+internal import Registry
+internal import Sandbox
+internal import SQLiteStore
+internal import Telemetry
+internal import WarmPool
+internal import WorkerNode
+
+/// The network-facing process: one event loop for every request, the control plane beside it.
+struct Server {
+    let configuration: ServerConfiguration
+
+    init(_ configuration: ServerConfiguration) { self.configuration = configuration }
+
+    func run() async throws {
+        watchSupervisor()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let link = HelperLink(socket: Supervisor.helperDescriptor, loop: loop)
+        // The helper builds its roots meanwhile.
+        let credentials = try Credentials.loadOrCreate(directory: AT_FDCWD, account: configuration.account, region: configuration.region)
+        let prices = try priceTable()
+        let store: SQLiteStore
+        do { store = try await SQLiteStore.open(path: "martlet.db") } catch {
+            throw CommandFailure("opening martlet.db in the data directory \(configuration.data) failed: \(error)")
+        }
+        let packages = try LocalPackageStore(directory: ".")
+        let usageLog = try UsageLog(directory: "usage")
+        let folder = try UsageFolder(log: usageLog, store: store) { Log.error("usage could not be folded", ["error": .init(describing: $0)]) }
+        let recovery = try await folder.recover()
+        if recovery.records > 0 || recovery.interrupted > 0 {
+            Log.info("usage of an earlier run was taken in", ["records": .init(recovery.records), "interrupted": .init(recovery.interrupted)])
+        }
+        let facts: NodeFacts
+        do { facts = try link.facts() } catch {
+            // It has said on stderr what is wrong.
+            throw CommandFailure("the sandbox helper could not start")
+        }
+        for gap in facts.gaps { Log.warning("this host lacks something", ["what": .init(gap)]) }
+
+        let registry = try await FunctionRegistry(
+            store: store, packages: packages, runtimes: RuntimeCatalog(offered: facts.runtimes.map(\.name)), now: wallMilliseconds)
+        let snapshot = await registry.snapshot
+        let metrics = ServerMetrics()
+        let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics)
+        let folding = Task { await folder.run() }
+
+        let logReader = try FunctionLogReader(directory: "logs")
+        let admin = AdminRoutes(
+            registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
+            loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics)
+        let (host, port) = boundAddress()
+        let baseURL = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        var gatewayConfiguration = GatewayConfiguration()
+        gatewayConfiguration.developmentMode = configuration.dev
+        gatewayConfiguration.developmentAccount = configuration.account
+        gatewayConfiguration.developmentRegion = configuration.region
+        gatewayConfiguration.baseURL = baseURL
+        gatewayConfiguration.port = port
+        gatewayConfiguration.maximumBytesInFlight = configuration.bodyBytesInFlight
+        let services = GatewayServices(
+            invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
+            routes: LambdaRoutes(registry: registry, baseURL: baseURL).all + admin.all,
+            keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
+            snapshot: snapshot, wallClock: wallMilliseconds,
+            report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
+        // Before anything can be deployed: a package whose record is not saved yet looks like garbage.
+        _ = try? await packages.collectGarbage(keeping: registry.referencedPackages())
+        let gateway = try await GatewayServer.start(
+            listeningSocket: Supervisor.listenerDescriptor, on: loop, configuration: gatewayConfiguration, services: services, isReady: false)
+        await registry.subscribe { snapshot, changed in
+            await gateway.apply(snapshot)
+            try? await loop.submit { pipeline.value.apply(snapshot, changed: changed) }.get()
+        }
+
+        // Ends: a signal, or the helper's end.
+        let ending = Ending()
+        try await loop.submit {
+            try link.start({ pipeline.value.node.take($0) }, lost: {
+                pipeline.value.helperLost()
+                ending.end(.helperLost)
+            })
+        }.get()
+        ending.waitForSignal()
+        // What changed between the start and the subscription; older than what is known is left alone.
+        let latest = await registry.snapshot
+        await gateway.apply(latest)
+        try? await loop.submit { for key in latest.functions.keys { pipeline.value.apply(latest, changed: key) } }.get()
+        await gateway.setReady(true)
+        announce(baseURL, facts)
+        let reason = await ending.reason()
+        if reason == .signal {
+            await drain(gateway: gateway, pipeline: pipeline, loop: loop)
+        } else {
+            await gateway.shutdown(limit: .milliseconds(500))
+        }
+        folding.cancel()
+        try? await folder.flushNow()
+        // The supervisor starts both again.
+        if reason == .helperLost { throw Exit(status: 75) }
+        exit(0)
+    }
+
+    /// Readiness goes down, accepted requests finish, the rest is interrupted at the limit.
+    private func drain(gateway: GatewayServer, pipeline: NIOLoopBound<InvocationPipeline>, loop: any EventLoop) async {
+        await gateway.beginDrain()
+        let limit = TimeAmount.seconds(Int64(configuration.drainSeconds))
+        let margin = TimeAmount.milliseconds(min(500, Int64(configuration.drainSeconds) * 100))
+        let answered = loop.flatSubmit {
+            let timer = loop.scheduleTask(in: limit - margin) { pipeline.value.interruptAll() }
+            let done = pipeline.value.beginDrain()
+            done.whenComplete { _ in timer.cancel() }
+            return done
+        }
+        try? await answered.get()
+        await gateway.shutdown(limit: margin)
+    }
+
+    private func makePipeline(
+        _ loop: any EventLoop, link: HelperLink, facts: NodeFacts, snapshot: RegistrySnapshot, usageLog: UsageLog, metrics: ServerMetrics
+    ) async throws -> NIOLoopBound<InvocationPipeline> {
+        var settings = PipelineConfiguration()
+        settings.nodeConcurrency = configuration.nodeConcurrency
+        settings.nodeMemoryMB = configuration.nodeMemoryMB
+        settings.queueDepth = configuration.queueDepthPerFunction
+        settings.idleSeconds = Double(configuration.idleSeconds)
+        settings.templateMaxAgeSeconds = Double(configuration.templateMaxAgeSeconds)
+        settings.outputLimit = configuration.logs.outputLimitBytes
+        let pipelineSettings = settings
+        var logSettings = FunctionLogWriter.Configuration()
+        logSettings.totalBytes = configuration.logs.totalMB << 20
+        let logConfiguration = logSettings
+        let clock = wallMilliseconds
+        return try await loop.submit {
+            let meter = InvocationMeter(metrics)
+            let pipeline = InvocationPipeline(
+                node: SandboxNode(link: link, facts: facts, loop: loop), snapshot: snapshot, usage: UsageSegmentWriter(log: usageLog),
+                logs: try FunctionLogWriter(directory: "logs", configuration: logConfiguration), configuration: pipelineSettings,
+                observer: PipelineObserver(
+                    finished: { meter.finished($0) }, refused: { meter.refused($0, $1) },
+                    failure: { what, version, reason in
+                        Log.error("a function could not be served", ["what": .init(what), "function": .init(version.key.description), "reason": .init(reason)])
+                    }),
+                wallClock: clock)
+            return NIOLoopBound(pipeline, eventLoop: loop)
+        }.get()
+    }
+
+    private func priceTable() throws -> PriceTable {
+        guard let perMillion = DecimalText.parse(configuration.prices.perMillionRequests, scale: 12),
+            let perSecond = DecimalText.parse(configuration.prices.perGBSecond, scale: 12)
+        else { throw ConfigurationFault(faults: ["prices: a price needs at most 12 decimals"]) }
+        return PriceTable(currency: configuration.prices.currency, picoPerMillionRequests: perMillion, picoPerGigabyteSecond: perSecond)
+    }
+
+    /// What the kernel bound, which for port 0 the configuration does not know.
+    private func boundAddress() -> (String, Int) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let port = withUnsafeMutablePointer(to: &storage) { pointer -> Int in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(Supervisor.listenerDescriptor, $0, &length) }
+            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { Int(UInt16(bigEndian: $0.pointee.sin_port)) }
+        }
+        let host = configuration.listen.host
+        return (host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host, port)
+    }
+
+    private func announce(_ url: String, _ facts: NodeFacts) {
+        Terminal.print("martlet \(martletVersion) serves on \(url), data in \(configuration.data)")
+        for gap in facts.gaps { Terminal.print("  note: \(gap)") }
+        if configuration.dev { Terminal.print("  --dev: any credentials are accepted from this machine") }
+    }
+
+    /// The supervisor holds the other end; when that closes it is gone, and nobody would clean up after us.
+    private func watchSupervisor() {
+        var thread = pthread_t()
+        pthread_create(&thread, nil, { _ in
+            var byte: UInt8 = 0
+            while read(Supervisor.lifetimeDescriptor, &byte, 1) < 0 && errno == EINTR {}
+            _exit(1)
+        }, nil)
+        pthread_detach(thread)
+    }
+}
+
+@Sendable func wallMilliseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+}
+
+/// Why the server ends, told once.
+private final class Ending: Sendable {
+    enum Reason { case signal, helperLost }
+
+    private let stream: AsyncStream<Reason>
+    private let continuation: AsyncStream<Reason>.Continuation
+
+    init() { (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1)) }
+
+    func end(_ reason: Reason) { continuation.yield(reason) }
+
+    func reason() async -> Reason {
+        for await reason in stream { return reason }
+        return .signal
+    }
+
+    /// SIGTERM, SIGINT and SIGHUP are blocked in every thread; this one takes them.
+    func waitForSignal() {
+        var thread = pthread_t()
+        pthread_create(&thread, nil, { argument in
+            guard let argument else { return nil }
+            let ending = Unmanaged<Ending>.fromOpaque(argument).takeRetainedValue()
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
+            var signal: Int32 = 0
+            sigwait(&signals, &signal)
+            ending.end(.signal)
+            return nil
+        }, Unmanaged.passRetained(self).toOpaque())
+        pthread_detach(thread)
+    }
+}
+
+/// Turns records into metrics. Confined to the loop.
+private final class InvocationMeter {
+    private let metrics: ServerMetrics
+    private var functions: [String: FunctionMetrics] = [:]
+
+    init(_ metrics: ServerMetrics) { self.metrics = metrics }
+
+    private func function(_ name: String) -> FunctionMetrics {
+        if let known = functions[name] { return known }
+        let made = metrics.function(name)
+        // Beyond the registry's own bound every further name shares one handle, so this stays bounded as well.
+        if functions.count < 1_000 { functions[name] = made }
+        return made
+    }
+
+    func finished(_ record: UsageRecord) {
+        metrics.usageRecordsWritten.increment()
+        function(record.key.name).finished(
+            record.outcome, start: record.startKind, handlerMicroseconds: UInt64(record.handlerMicroseconds),
+            queueMicroseconds: UInt64(record.queueMicroseconds))
+    }
+
+    func refused(_ key: FunctionKey, _ reason: PoolRefusal) {
+        switch reason {
+        case .throttledFunction: function(key.name).throttledByConcurrency.increment()
+        case .queueFull, .deadline: function(key.name).throttledByQueue.increment()
+        case .unavailable: function(key.name).throttledByNode.increment()
+        case .initFailed, .draining: break
+        }
+    }
+}

@@ -1,0 +1,382 @@
+public import FunctionModel
+
+/// The control plane's truth about functions.
+///
+/// Changes are made one at a time: durable first, then published, and a change's call returns only after every
+/// subscriber has taken the new snapshot, so that no invocation after a success runs the old code.
+public actor FunctionRegistry {
+    public struct Configuration: Sendable {
+        /// Concurrent executions of one account.
+        public var accountConcurrency = 1000
+        /// What reservations must leave to functions without one, as on Lambda.
+        public var minimumUnreservedConcurrency = 100
+        public init() {}
+    }
+
+    public typealias Subscriber = @Sendable (_ snapshot: RegistrySnapshot, _ changed: FunctionKey) async -> Void
+
+    public private(set) var snapshot: RegistrySnapshot
+    public nonisolated let runtimes: RuntimeCatalog
+    public nonisolated let configuration: Configuration
+    private let store: any FunctionStore
+    private let packages: any PackageStore
+    private let now: @Sendable () -> Int64
+    private var subscribers: [Subscriber] = []
+    private var turn = SerialTurn()
+
+    /// - Parameter now: milliseconds since 1970.
+    public init(
+        store: any FunctionStore, packages: any PackageStore, runtimes: RuntimeCatalog, configuration: Configuration = Configuration(),
+        now: @escaping @Sendable () -> Int64
+    ) async throws {
+        var functions: [FunctionKey: FunctionRecord] = [:]
+        for record in try await store.loadFunctions() { functions[record.key] = record }
+        snapshot = RegistrySnapshot(generation: 1, functions: functions)
+        self.store = store
+        self.packages = packages
+        self.runtimes = runtimes
+        self.configuration = configuration
+        self.now = now
+    }
+
+    /// Called with every later snapshot, one at a time and in order; take `snapshot` first for the state at start.
+    public func subscribe(_ subscriber: @escaping Subscriber) {
+        subscribers.append(subscriber)
+    }
+
+    // MARK: Functions
+
+    /// - Throws: `.resourceConflict` if it exists, `.invalidParameterValue`, and what `PackageStore.store` throws.
+    public func create(
+        _ key: FunctionKey, configuration: FunctionConfiguration, code: NewCode, publish: Bool = false, tags: [String: String] = [:]
+    ) async throws -> FunctionVersion {
+        var configuration = configuration
+        configuration.runtime = try runtimes.resolve(configuration.runtime)
+        try EnvironmentRules.check(configuration.environment)
+        try TagRules.check(tags)
+        try refuseExisting(key)
+        let reference = try await reference(code)
+        return try await exclusively {
+            try self.refuseExisting(key)
+            let time = self.now()
+            let latest = FunctionVersion(
+                key: key, version: FunctionVersion.latest, revision: try await self.reserveRevision(), configuration: configuration,
+                code: reference, lastModified: time)
+            var record = FunctionRecord(key: key, latest: latest, tags: tags, created: time)
+            let version = publish ? try await self.publish(&record, description: nil) : latest
+            try await self.commit(record)
+            return version
+        }
+    }
+
+    /// Code, and settings with it where `change` names some, as one revision.
+    ///
+    /// - Parameter expectedRevision: the caller's `RevisionId`; refused with `.preconditionFailed` if it is not the latest.
+    public func updateCode(
+        _ key: FunctionKey, code: NewCode, change: ConfigurationChange = ConfigurationChange(), publish: Bool = false,
+        expectedRevision: UInt64? = nil, dryRun: Bool = false
+    ) async throws -> FunctionVersion {
+        let change = try checked(change)
+        try check(expectedRevision, snapshot.record(key))
+        let reference = try await reference(code)
+        return try await exclusively {
+            var record = try self.snapshot.record(key)
+            try self.check(expectedRevision, record)
+            if dryRun { return record.latest }
+            // The same bytes again change nothing: the ready workers of this snapshot stay in use.
+            let configuration = change.applied(to: record.latest.configuration)
+            if record.latest.code != reference || record.latest.configuration != configuration {
+                record.latest = try await self.successor(of: record.latest, configuration: configuration, code: reference)
+            }
+            let version = publish ? try await self.publish(&record, description: nil) : record.latest
+            try await self.commitIfChanged(record)
+            return version
+        }
+    }
+
+    public func updateConfiguration(
+        _ key: FunctionKey, change: ConfigurationChange, expectedRevision: UInt64? = nil
+    ) async throws -> FunctionVersion {
+        let change = try checked(change)
+        return try await exclusively {
+            var record = try self.snapshot.record(key)
+            try self.check(expectedRevision, record)
+            let configuration = change.applied(to: record.latest.configuration)
+            if configuration != record.latest.configuration {
+                record.latest = try await self.successor(of: record.latest, configuration: configuration, code: record.latest.code)
+                try await self.commit(record)
+            }
+            return record.latest
+        }
+    }
+
+    /// A version equal to the last published one is not made again; that one is returned, as on Lambda.
+    /// - Parameter codeSha256: hexadecimal; refused with `.invalidParameterValue` if the latest code is another.
+    public func publishVersion(
+        _ key: FunctionKey, description: String? = nil, codeSha256: String? = nil, expectedRevision: UInt64? = nil
+    ) async throws -> FunctionVersion {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            try self.check(expectedRevision, record)
+            if let codeSha256, codeSha256 != record.latest.code.sha256 {
+                throw ServiceError(
+                    .invalidParameterValue,
+                    "CodeSHA256 (\(codeSha256)) is different from current CodeSHA256 in $LATEST (\(record.latest.code.sha256)). Please try again with the CodeSHA256 in $LATEST."
+                )
+            }
+            let version = try await self.publish(&record, description: description)
+            try await self.commitIfChanged(record)
+            return version
+        }
+    }
+
+    /// - Parameter qualifier: one published version; nil deletes the function with all of them.
+    public func delete(_ key: FunctionKey, qualifier: String? = nil) async throws {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            guard let qualifier else {
+                try await self.durably("delete function \(key.name)") { try await self.store.delete(key) }
+                await self.publishSnapshot(key, record: nil)
+                return
+            }
+            if qualifier == FunctionVersion.latest {
+                throw ServiceError(.invalidParameterValue, "$LATEST version cannot be deleted without deleting the function.")
+            }
+            let version = try self.snapshot.version(key, qualifier: qualifier)
+            record.published.removeAll { $0 == version }
+            try await self.commit(record)
+        }
+    }
+
+    // MARK: Concurrency, URL, tags
+
+    /// - Parameter reserved: nil takes the reservation away; 0 stops the function.
+    public func setConcurrency(_ key: FunctionKey, reserved: Int?) async throws {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            if let reserved {
+                let others = self.snapshot.functions.values.lazy
+                    .filter { $0.key.account == key.account && $0.key != key }.reduce(0) { $0 + ($1.reservedConcurrency ?? 0) }
+                let free = self.configuration.accountConcurrency - self.configuration.minimumUnreservedConcurrency - others
+                guard reserved <= max(0, free) else {
+                    throw ServiceError(
+                        .invalidParameterValue,
+                        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [\(self.configuration.minimumUnreservedConcurrency)]: at most \(max(0, free)) can be reserved for \(key.name)."
+                    )
+                }
+            }
+            record.reservedConcurrency = reserved
+            try await self.commitIfChanged(record)
+        }
+    }
+
+    /// - Throws: `.resourceConflict` if it has one.
+    public func createURL(_ key: FunctionKey, authType: URLAuthType) async throws -> FunctionURL {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            if record.url != nil {
+                throw ServiceError(
+                    .resourceConflict,
+                    "Failed to create function url config for [functionArn = \(key.arn)]. Error message:  FunctionUrlConfig exists for this Lambda function"
+                )
+            }
+            let time = self.now()
+            let url = FunctionURL(id: Self.newURLID(), authType: authType, created: time, modified: time)
+            record.url = url
+            try await self.commit(record)
+            return url
+        }
+    }
+
+    public func updateURL(_ key: FunctionKey, authType: URLAuthType?) async throws -> FunctionURL {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            var url = try Self.url(of: record)
+            if let authType { url.authType = authType }
+            url.modified = self.now()
+            record.url = url
+            try await self.commit(record)
+            return url
+        }
+    }
+
+    public func deleteURL(_ key: FunctionKey) async throws {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            _ = try Self.url(of: record)
+            record.url = nil
+            try await self.commit(record)
+        }
+    }
+
+    /// - Throws: `.resourceNotFound` when it has none.
+    public static func url(of record: FunctionRecord) throws(ServiceError) -> FunctionURL {
+        guard let url = record.url else {
+            throw ServiceError(.resourceNotFound, "The resource you requested does not exist: \(record.key.name) has no function URL")
+        }
+        return url
+    }
+
+    public func setTags(_ key: FunctionKey, adding: [String: String] = [:], removing: [String] = []) async throws {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            for name in removing { record.tags[name] = nil }
+            record.tags.merge(adding) { _, new in new }
+            try TagRules.check(record.tags)
+            try await self.commitIfChanged(record)
+        }
+    }
+
+    // MARK: Reading
+
+    /// One account's functions in one region, by name.
+    public func functions(account: String, region: String) -> [FunctionRecord] {
+        snapshot.functions.values.filter { $0.key.account == account && $0.key.region == region }.sorted { $0.key.name < $1.key.name }
+    }
+
+    /// Digests of every package that some version needs; all others may be collected.
+    public func referencedPackages() -> Set<String> {
+        snapshot.functions.values.reduce(into: []) { result, record in
+            result.insert(record.latest.code.sha256)
+            for version in record.published { result.insert(version.code.sha256) }
+        }
+    }
+
+    // MARK: Steps of a change
+
+    /// With the runtime's full name.
+    private func checked(_ change: ConfigurationChange) throws(ServiceError) -> ConfigurationChange {
+        var change = change
+        if let runtime = change.runtime { change.runtime = try runtimes.resolve(runtime) }
+        if let environment = change.environment { try EnvironmentRules.check(environment) }
+        return change
+    }
+
+    private func refuseExisting(_ key: FunctionKey) throws(ServiceError) {
+        if snapshot.functions[key] != nil { throw ServiceError(.resourceConflict, "Function already exist: \(key.name)") }
+    }
+
+    private func check(_ expectedRevision: UInt64?, _ record: FunctionRecord) throws(ServiceError) {
+        guard let expectedRevision, expectedRevision != record.latest.revision else { return }
+        throw ServiceError(
+            .preconditionFailed,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
+        )
+    }
+
+    private func reference(_ code: NewCode) async throws -> CodeReference {
+        switch code {
+        case .archive(let bytes):
+            return try await packages.store(zip: bytes)
+        case .stored(let sha256):
+            guard let reference = await packages.reference(sha256: sha256) else {
+                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
+            }
+            return reference
+        }
+    }
+
+    private func successor(of version: FunctionVersion, configuration: FunctionConfiguration, code: CodeReference) async throws
+        -> FunctionVersion
+    {
+        FunctionVersion(
+            key: version.key, version: FunctionVersion.latest, revision: try await reserveRevision(), configuration: configuration,
+            code: code, lastModified: now())
+    }
+
+    private func publish(_ record: inout FunctionRecord, description: String?) async throws -> FunctionVersion {
+        var configuration = record.latest.configuration
+        if let description { configuration.description = description }
+        if let last = record.published.last, last.code == record.latest.code {
+            var comparable = last.configuration
+            comparable.description = configuration.description
+            if comparable == configuration { return last }
+        }
+        let version = FunctionVersion(
+            key: record.key, version: String(record.nextVersionNumber), revision: try await reserveRevision(),
+            configuration: configuration, code: record.latest.code, lastModified: now())
+        record.nextVersionNumber += 1
+        record.published.append(version)
+        return version
+    }
+
+    private func reserveRevision() async throws -> UInt64 {
+        try await durably("reserve a revision") { try await self.store.reserveRevision() }
+    }
+
+    private func commitIfChanged(_ record: FunctionRecord) async throws {
+        if snapshot.functions[record.key] != record { try await commit(record) }
+    }
+
+    private func commit(_ record: FunctionRecord) async throws {
+        try await durably("save function \(record.key.name)") { try await self.store.save(record) }
+        await publishSnapshot(record.key, record: record)
+    }
+
+    private func publishSnapshot(_ key: FunctionKey, record: FunctionRecord?) async {
+        var functions = snapshot.functions
+        functions[key] = record
+        let next = RegistrySnapshot(generation: snapshot.generation + 1, functions: functions)
+        snapshot = next
+        for subscriber in subscribers { await subscriber(next, key) }
+    }
+
+    private func durably<Value: Sendable>(_ step: String, _ work: () async throws -> Value) async throws -> Value {
+        do {
+            return try await work()
+        } catch let error as ServiceError {
+            throw error
+        } catch {
+            throw ServiceError(.internalFailure, "failed to \(step)", underlying: error)
+        }
+    }
+
+    /// Changes suspend while they write; without a turn a second one could read a record that is about to be replaced.
+    private func exclusively<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        await waitForTurn()
+        defer { passTurn() }
+        return try await work()
+    }
+
+    private func waitForTurn() async {
+        guard turn.isTaken else {
+            turn.isTaken = true
+            return
+        }
+        await withCheckedContinuation { turn.waiting.append($0) }
+    }
+
+    private func passTurn() {
+        guard !turn.waiting.isEmpty else {
+            turn.isTaken = false
+            return
+        }
+        turn.waiting.removeFirst().resume()
+    }
+
+    private static func newURLID() -> String {
+        let letters = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+        return String(decoding: (0..<32).map { _ in letters[Int.random(in: 0..<32)] }, as: UTF8.self)
+    }
+}
+
+/// Who may change something now. The waiting are bounded by the edge's limit on control-plane requests.
+private struct SerialTurn {
+    var isTaken = false
+    var waiting: [CheckedContinuation<Void, Never>] = []
+}
+
+enum TagRules {
+    static func check(_ tags: [String: String]) throws(ServiceError) {
+        guard tags.count <= 50 else {
+            throw ServiceError(.invalidParameterValue, "a function has at most 50 tags; the request would make it \(tags.count)")
+        }
+        for (name, value) in tags {
+            guard (1...128).contains(name.unicodeScalars.count), value.unicodeScalars.count <= 256, !name.hasPrefix("aws:") else {
+                throw ServiceError(
+                    .invalidParameterValue,
+                    "tag '\(name.prefix(128))' is refused: a key has 1 to 128 characters and does not begin with 'aws:', a value at most 256")
+            }
+        }
+    }
+}

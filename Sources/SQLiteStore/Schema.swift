@@ -1,0 +1,93 @@
+/// The numbered steps from an empty file to the schema of this program. A step is never changed once released.
+enum Schema {
+    static let migrations: [String] = [
+        """
+        CREATE TABLE functions (
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+            next_version INTEGER NOT NULL, reserved_concurrency INTEGER, created INTEGER NOT NULL, tags TEXT NOT NULL,
+            url_id TEXT UNIQUE, url_auth TEXT, url_created INTEGER, url_modified INTEGER,
+            PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE function_versions (
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+            revision INTEGER NOT NULL, last_modified INTEGER NOT NULL,
+            code_sha256 TEXT NOT NULL, code_size INTEGER NOT NULL,
+            runtime TEXT NOT NULL, handler TEXT NOT NULL, memory_size INTEGER NOT NULL, timeout INTEGER NOT NULL,
+            ephemeral_storage INTEGER NOT NULL, environment TEXT NOT NULL, isolation TEXT NOT NULL,
+            description TEXT NOT NULL, role TEXT NOT NULL,
+            PRIMARY KEY (account, region, name, version),
+            FOREIGN KEY (account, region, name) REFERENCES functions ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE revisions (only INTEGER PRIMARY KEY CHECK (only = 1), last INTEGER NOT NULL) STRICT;
+        INSERT INTO revisions VALUES (1, 0);
+
+        CREATE TABLE usage_versions (
+            id INTEGER PRIMARY KEY,
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+            UNIQUE (account, region, name, version)
+        ) STRICT;
+
+        CREATE TABLE usage_ledger (
+            id INTEGER PRIMARY KEY,
+            request_id BLOB NOT NULL, attempt INTEGER NOT NULL,
+            version_id INTEGER NOT NULL REFERENCES usage_versions,
+            revision INTEGER NOT NULL, trigger INTEGER NOT NULL, start_kind INTEGER NOT NULL, outcome INTEGER NOT NULL,
+            start_ms INTEGER NOT NULL, queue_us INTEGER NOT NULL, sandbox_us INTEGER NOT NULL, init_us INTEGER NOT NULL,
+            handler_us INTEGER NOT NULL, total_us INTEGER NOT NULL, billed_ms INTEGER NOT NULL,
+            memory_mb INTEGER NOT NULL, peak_kib INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
+            bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+            UNIQUE (request_id, attempt)
+        ) STRICT;
+        CREATE INDEX usage_ledger_by_start ON usage_ledger (start_ms, request_id, attempt, version_id);
+
+        CREATE TABLE usage_hours (
+            hour INTEGER NOT NULL, version_id INTEGER NOT NULL REFERENCES usage_versions,
+            invocations INTEGER NOT NULL, initializations INTEGER NOT NULL, errors INTEGER NOT NULL,
+            billed_ms INTEGER NOT NULL, megabyte_ms INTEGER NOT NULL, cpu_us INTEGER NOT NULL,
+            bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+            PRIMARY KEY (hour, version_id)
+        ) STRICT, WITHOUT ROWID;
+        """
+    ]
+
+    /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.
+    static func migrate(_ connection: Connection, migrations: [String] = migrations) throws(SQLiteStoreError) {
+        try refuseNewer(connection, migrations)
+        try connection.configure()
+        guard try version(connection) < migrations.count else { return }
+        try connection.transaction { () throws(SQLiteStoreError) in
+            // Once more under the lock: another process may have been quicker.
+            try refuseNewer(connection, migrations)
+            let current = try version(connection)
+            guard current < migrations.count else { return }
+            for migration in migrations[current...] { try connection.execute(migration) }
+            try connection.execute(
+                """
+                CREATE TABLE IF NOT EXISTS schema_version (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT;
+                INSERT OR REPLACE INTO schema_version VALUES (1, \(migrations.count));
+                """)
+        }
+    }
+
+    /// 0 for an empty file.
+    static func version(_ connection: Connection) throws(SQLiteStoreError) -> Int {
+        let tables = try connection.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'")
+        defer { tables.reset() }
+        guard try tables.step() else { return 0 }
+        let rows = try connection.prepare("SELECT version FROM schema_version")
+        defer { rows.reset() }
+        return try rows.step() ? Int(rows.integer(0)) : 0
+    }
+
+    private static func refuseNewer(_ connection: Connection, _ migrations: [String]) throws(SQLiteStoreError) {
+        let found = try version(connection)
+        guard found > migrations.count else { return }
+        throw SQLiteStoreError(
+            step: "open database \(connection.path)", code: 0,
+            reason:
+                "its schema has version \(found), this program knows up to version \(migrations.count): start the newer Martlet again, or use another data directory"
+        )
+    }
+}

@@ -1,0 +1,146 @@
+public import FunctionModel
+
+/// The metrics of a Martlet server by name. Made once at start and handed to whoever counts.
+public final class ServerMetrics: Sendable {
+    public let registry: MetricsRegistry
+    public let invocations: Family<Counter>
+    public let errors: Family<Counter>
+    public let throttles: Family<Counter>
+    public let duration: Family<Histogram>
+    public let queueTime: Family<Histogram>
+    public let startKinds: Family<Counter>
+    public let poolWorkers: Family<Gauge>
+    public let poolTemplates: Family<Gauge>
+    public let queueDepth: Family<Gauge>
+    public let usageRecordsWritten: Counter
+    /// By `result`: `ok`, `failed`.
+    public let sandboxStarts: Family<Counter>
+    public let initDuration: Family<Histogram>
+
+    /// - Parameter maxFunctions: functions that get series of their own; the rest are shown as `other`.
+    public init(registry: MetricsRegistry = MetricsRegistry(), maxFunctions: Int = 1_000) {
+        self.registry = registry
+        invocations = registry.counter(
+            "functions_invocations_total", "Invocations that came to an outcome.", labels: ["function", "outcome"],
+            maxSeries: maxFunctions * Outcome.allCases.count)
+        errors = registry.counter(
+            "functions_errors_total", "Invocations that ended in a function error, time-out, crash or invalid answer.",
+            labels: ["function"], maxSeries: maxFunctions)
+        throttles = registry.counter(
+            "functions_throttles_total", "Requests refused before they reached a worker.", labels: ["function", "reason"],
+            maxSeries: maxFunctions * 4)
+        duration = registry.histogram(
+            "functions_duration_seconds", "Time in the handler, from dispatch to the final frame.", labels: ["function"],
+            maxSeries: maxFunctions)
+        queueTime = registry.histogram(
+            "functions_queue_seconds", "Time from arrival to dispatch, start-up included.", labels: ["function"],
+            maxSeries: maxFunctions)
+        initDuration = registry.histogram(
+            "functions_init_seconds", "Time of init of templates and environments.", labels: ["function"], maxSeries: maxFunctions)
+        startKinds = registry.counter(
+            "functions_start_kind_total", "Invocations by what they met: nothing (cold), a template, a ready worker.",
+            labels: ["function", "start"], maxSeries: maxFunctions * StartKind.allCases.count)
+        poolWorkers = registry.gauge(
+            "pool_workers", "Workers by state.", labels: ["function", "state"], maxSeries: maxFunctions * 4)
+        poolTemplates = registry.gauge(
+            "pool_templates", "Templates by state.", labels: ["function", "state"], maxSeries: maxFunctions * 2)
+        queueDepth = registry.gauge(
+            "queue_depth", "Requests that wait for a worker or a permit.", labels: ["function"], maxSeries: maxFunctions)
+        usageRecordsWritten = registry.counter("usage_records_written_total", "Usage records written to a segment.").with()
+        sandboxStarts = registry.counter("sandbox_starts_total", "Sandboxes asked of the helper.", labels: ["result"], maxSeries: 8)
+        registerProcessMetrics(in: registry)
+    }
+
+    /// The instruments of one function, looked up once and kept with it: each use is then a few nanoseconds.
+    public func function(_ name: String) -> FunctionMetrics { FunctionMetrics(name, in: self) }
+
+    /// Ends all series of a deleted function.
+    public func remove(function name: String) {
+        for family in [invocations, errors, throttles, startKinds] { family.remove(name) }
+        for family in [duration, queueTime, initDuration] { family.remove(name) }
+        for family in [poolWorkers, poolTemplates, queueDepth] { family.remove(name) }
+    }
+}
+
+public struct FunctionMetrics: Sendable {
+    private let outcomes: [Counter]
+    private let starts: [Counter]
+    public let errors: Counter
+    /// The function's own concurrency was used up.
+    public let throttledByConcurrency: Counter
+    /// The queue was full, or the request's time in it was over.
+    public let throttledByQueue: Counter
+    /// The node or the tenant had no room.
+    public let throttledByNode: Counter
+    public let duration: Histogram
+    public let queueTime: Histogram
+    public let initDuration: Histogram
+    public let workersStarting: Gauge
+    public let workersReady: Gauge
+    public let workersBusy: Gauge
+    public let workersEnding: Gauge
+    public let templatesStarting: Gauge
+    public let templatesReady: Gauge
+    public let queueDepth: Gauge
+
+    init(_ name: String, in metrics: ServerMetrics) {
+        outcomes = Outcome.allCases.map { metrics.invocations.with(name, $0.metricLabel) }
+        starts = StartKind.allCases.map { metrics.startKinds.with(name, $0.metricLabel) }
+        errors = metrics.errors.with(name)
+        throttledByConcurrency = metrics.throttles.with(name, "concurrency")
+        throttledByQueue = metrics.throttles.with(name, "queue")
+        throttledByNode = metrics.throttles.with(name, "node")
+        duration = metrics.duration.with(name)
+        queueTime = metrics.queueTime.with(name)
+        initDuration = metrics.initDuration.with(name)
+        workersStarting = metrics.poolWorkers.with(name, "starting")
+        workersReady = metrics.poolWorkers.with(name, "ready")
+        workersBusy = metrics.poolWorkers.with(name, "busy")
+        workersEnding = metrics.poolWorkers.with(name, "ending")
+        templatesStarting = metrics.poolTemplates.with(name, "starting")
+        templatesReady = metrics.poolTemplates.with(name, "ready")
+        queueDepth = metrics.queueDepth.with(name)
+    }
+
+    /// Counts one finished invocation; what counts as an error is decided here alone.
+    public func finished(_ outcome: Outcome, start: StartKind, handlerMicroseconds: UInt64, queueMicroseconds: UInt64) {
+        outcomes[Int(outcome.rawValue)].increment()
+        starts[Int(start.rawValue)].increment()
+        if outcome.isFunctionError { errors.increment() }
+        duration.observe(microseconds: handlerMicroseconds)
+        queueTime.observe(microseconds: queueMicroseconds)
+    }
+}
+
+extension Outcome {
+    var metricLabel: String {
+        switch self {
+        case .success: "success"
+        case .functionError: "function_error"
+        case .initError: "init_error"
+        case .timeout: "timeout"
+        case .outOfMemory: "out_of_memory"
+        case .crash: "crash"
+        case .invalidResponse: "invalid_response"
+        case .interrupted: "interrupted"
+        case .cancelled: "cancelled"
+        }
+    }
+
+    var isFunctionError: Bool {
+        switch self {
+        case .success, .interrupted, .cancelled: false
+        case .functionError, .initError, .timeout, .outOfMemory, .crash, .invalidResponse: true
+        }
+    }
+}
+
+extension StartKind {
+    var metricLabel: String {
+        switch self {
+        case .cold: "cold"
+        case .template: "template"
+        case .ready: "ready"
+        }
+    }
+}

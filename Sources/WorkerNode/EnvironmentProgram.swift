@@ -1,0 +1,60 @@
+public import FunctionModel
+public import Sandbox
+
+/// What a runtime process is started with.
+public struct EnvironmentProgram: Sendable {
+    public var arguments: [String]
+    public var environment: [(String, String)]
+    /// It speaks the Runtime API: its network namespace gets the listening socket first.
+    public var needsListener = false
+
+    /// "argc envc" and NUL-terminated strings, as init takes them apart.
+    var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        func number(_ n: Int) { withUnsafeBytes(of: UInt32(n).littleEndian) { bytes.append(contentsOf: $0) } }
+        number(arguments.count)
+        number(environment.count)
+        for word in arguments { bytes += Array(word.utf8.filter { $0 != 0 }) + [0] }
+        for (name, value) in environment { bytes += Array("\(name)=\(value)".utf8.filter { $0 != 0 }) + [0] }
+        return bytes
+    }
+
+    /// Where shared libraries of a package and of layers are found, as on Lambda.
+    private static let libraryPath = "/var/task:/var/task/lib:/opt/lib"
+
+    public enum Mode: String, Sendable { case template, once, environment }
+
+    public static func python(_ offer: RuntimeOffer, mode: Mode) -> EnvironmentProgram {
+        // The function's own variables come with the INIT frame, after the interpreter has started undisturbed by them.
+        EnvironmentProgram(
+            arguments: [offer.interpreter, "-S", "-E", "-s", "-B", "/var/runtime/bootstrap.py", mode.rawValue],
+            // The loader reads its path once, at exec: what INIT says of it comes too late for the interpreter's own imports.
+            environment: [
+                ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"), ("LANG", "C.UTF-8"), ("HOME", "/tmp"), ("LD_LIBRARY_PATH", libraryPath),
+            ]
+                + (mode == .template ? [("LD_PRELOAD", "/var/runtime/martlet_fork.so")] : []))
+    }
+
+    /// An executable `bootstrap` on the Runtime API, with Lambda's reserved variables.
+    public static func provided(_ version: FunctionVersion, logStream: String) -> EnvironmentProgram {
+        let configuration = version.configuration
+        var program = EnvironmentProgram(arguments: ["/var/task/bootstrap"], environment: [])
+        program.needsListener = true
+        program.environment = [
+            ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"), ("LANG", "C.UTF-8"), ("HOME", "/tmp"), ("TZ", ":UTC"),
+            ("LD_LIBRARY_PATH", libraryPath),
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("AWS_LAMBDA_FUNCTION_NAME", version.key.name),
+            ("AWS_LAMBDA_FUNCTION_VERSION", version.version), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "\(configuration.memorySize)"),
+            ("AWS_REGION", version.key.region), ("AWS_DEFAULT_REGION", version.key.region),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/\(version.key.name)"), ("AWS_LAMBDA_LOG_STREAM_NAME", logStream),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"), ("LAMBDA_TASK_ROOT", "/var/task"), ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+            ("_HANDLER", configuration.handler),
+        ]
+        let reserved = Set(program.environment.map(\.0)).subtracting(["PATH", "LANG", "TZ", "HOME", "LD_LIBRARY_PATH"])
+        for (name, value) in configuration.environment.sorted(by: { $0.key < $1.key }) where !reserved.contains(name) {
+            program.environment.removeAll { $0.0 == name }
+            program.environment.append((name, value))
+        }
+        return program
+    }
+}

@@ -1,0 +1,81 @@
+import NIOCore
+
+/// Frame types of the worker protocol: 8-byte little-endian header {u32 length, u8 type, u8 flags, u16 extra}, payload.
+enum FrameType: UInt8, Sendable {
+    case initialize = 1
+    case invoke = 2
+    case ready = 16
+    case initError = 17
+    /// Part of an answer; more follows.
+    case chunk = 18
+    /// The rest of an answer.
+    case end = 19
+    case error = 20
+}
+
+enum Frames {
+    static let headerSize = 8
+
+    static func write(_ type: FrameType, payloadLength: Int, into buffer: inout ByteBuffer) {
+        buffer.writeInteger(UInt32(payloadLength), endianness: .little)
+        buffer.writeInteger(type.rawValue)
+        buffer.writeInteger(UInt8(0))
+        buffer.writeInteger(UInt16(0))
+    }
+}
+
+/// Cuts a worker's stream into frames. The peer runs user code: what is not a frame, or longer than allowed, ends it.
+final class FrameReader: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    /// Answers are at most 6 MB; a little more is read so that "too large" can be told from a broken stream.
+    static let maximumPayload = 8 << 20
+
+    private let take: (_ type: FrameType, _ payload: ByteBuffer, _ extra: UInt16) -> Void
+    private let ended: (_ violation: Bool) -> Void
+    private var pending = ByteBuffer()
+    private var isOver = false
+
+    init(take: @escaping (FrameType, ByteBuffer, UInt16) -> Void, ended: @escaping (Bool) -> Void) {
+        self.take = take
+        self.ended = ended
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isOver else { return }
+        var buffer = unwrapInboundIn(data)
+        if pending.readableBytes > 0 {
+            pending.writeBuffer(&buffer)
+            swap(&pending, &buffer)
+            pending = ByteBuffer()
+        }
+        while buffer.readableBytes >= Frames.headerSize {
+            let at = buffer.readerIndex
+            guard let length: UInt32 = buffer.getInteger(at: at, endianness: .little), let code: UInt8 = buffer.getInteger(at: at + 4),
+                let extra: UInt16 = buffer.getInteger(at: at + 6, endianness: .little),
+                length <= UInt32(Self.maximumPayload), let type = FrameType(rawValue: code), code >= FrameType.ready.rawValue
+            else { return finish(context, violation: true) }
+            guard buffer.readableBytes >= Frames.headerSize + Int(length) else {
+                buffer.reserveCapacity(Frames.headerSize + Int(length))
+                break
+            }
+            buffer.moveReaderIndex(forwardBy: Frames.headerSize)
+            guard let payload = buffer.readSlice(length: Int(length)) else { return finish(context, violation: true) }
+            take(type, payload, extra)
+            if isOver { return }
+        }
+        if buffer.readableBytes > 0 { pending = buffer }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { finish(context, violation: false) }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { finish(context, violation: false) }
+
+    private func finish(_ context: ChannelHandlerContext, violation: Bool) {
+        guard !isOver else { return }
+        isOver = true
+        pending = ByteBuffer()
+        context.close(promise: nil)
+        ended(violation)
+    }
+}

@@ -1,0 +1,541 @@
+import CChild
+public import FunctionModel
+import Glibc
+public import LinuxPrimitives
+public import NIOCore
+import NIOPosix
+public import Sandbox
+
+/// All sandboxes of this node, seen from the event loop. Confined to it.
+public final class SandboxNode {
+    public let loop: any EventLoop
+    public let facts: NodeFacts
+    private let link: HelperLink
+    private var nextID: UInt32 = 1
+    private var sandboxes: [UInt32: SandboxHandle] = [:]
+    /// The helper has ended; everything it held is gone.
+    public private(set) var isLost = false
+
+    public init(link: HelperLink, facts: NodeFacts, loop: any EventLoop) {
+        self.link = link
+        self.facts = facts
+        self.loop = loop
+    }
+
+    public var sandboxCount: Int { sandboxes.count }
+
+    public func offer(runtime: String) -> RuntimeOffer? { facts.runtimes.first { $0.name == runtime } }
+
+    /// Asks for a sandbox of this version. It is usable at once: what is sent to it waits until it is up.
+    public func makeSandbox(for version: FunctionVersion) throws -> SandboxHandle {
+        guard !isLost else { throw LinuxError("making a sandbox: the helper has ended", ECHILD) }
+        let id = nextID
+        nextID = nextID &+ 1 & 0x3FFF_FFFF
+        let handle = try SandboxHandle(id: id, node: self, link: link)
+        try handle.open(version)
+        sandboxes[id] = handle
+        return handle
+    }
+
+    /// Delivers a message of the helper.
+    public func take(_ message: ReceivedMessage) {
+        let head = message.head
+        switch HelperOperation(rawValue: head.op) {
+        case .created:
+            if head.value != 0 { sandboxes[head.slot]?.couldNotBeMade(String(decoding: message.payload, as: UTF8.self)) }
+        case .slotAdded:
+            if let handle = sandboxes[UInt32(bitPattern: head.value)] {
+                handle.slotAdded(head.slot, present: head.a, failed: head.b != 0, descriptors: message.descriptors, text: message.payload)
+            } else {
+                for fd in message.descriptors { Glibc.close(fd) }
+            }
+        case .gone:
+            sandboxes.removeValue(forKey: head.slot)?.gone()
+        default:
+            for fd in message.descriptors { Glibc.close(fd) }
+        }
+    }
+
+    public func helperLost() {
+        isLost = true
+        let all = sandboxes.values
+        sandboxes = [:]
+        for handle in all { handle.gone() }
+    }
+
+    func forget(_ id: UInt32) { sandboxes[id] = nil }
+}
+
+/// One sandbox: its PID 1, its slots, and who waits for them. Confined to the loop.
+public final class SandboxHandle {
+    /// A place for one worker: a cgroup of its own, used by one process tree at a time.
+    public struct Slot: Sendable {
+        public let index: UInt32
+        fileprivate let cpu: Int32
+        fileprivate let peak: Int32
+        fileprivate let statistics: Int32
+        /// Only where the peak is that of all the slot's life.
+        fileprivate let current: Int32
+
+        /// CPU time used in this slot since it was made, nanoseconds; nil where the host cannot tell.
+        public func cpuNanoseconds() -> UInt64? {
+            guard cpu >= 0 else { return nil }
+            return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { buffer in
+                let n = pread(cpu, buffer.baseAddress, 511, 0)
+                guard n > 0 else { return nil }
+                // v1: the number alone. v2: "usage_usec N" comes first.
+                var value: UInt64 = 0
+                var digits = false
+                for byte in buffer[0..<n] {
+                    if byte >= 48 && byte <= 57 {
+                        value = value &* 10 &+ UInt64(byte &- 48)
+                        digits = true
+                    } else if digits { break }
+                }
+                return buffer[0] == UInt8(ascii: "u") ? value &* 1000 : value
+            }
+        }
+
+        /// Highest memory since the slot was last taken, bytes. Where the kernel cannot set the peak back, it is known
+        /// only if it rose beyond `earlier`, its value at the invocation's begin; else this is the memory in use now.
+        public func peakBytes(earlier: UInt64) -> UInt64? {
+            guard let highest = number(peak), current >= 0, highest <= earlier else { return number(peak) }
+            return number(current)
+        }
+
+        public func peakBytesSoFar() -> UInt64 { current >= 0 ? number(peak) ?? 0 : 0 }
+
+        /// Anonymous memory now, bytes.
+        public func anonymousBytes() -> UInt64? {
+            guard statistics >= 0 else { return nil }
+            return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+                let n = pread(statistics, buffer.baseAddress, 4095, 0)
+                guard n > 0 else { return nil }
+                let text = String(decoding: buffer[0..<n], as: UTF8.self)
+                for line in text.split(separator: "\n") where line.hasPrefix("total_rss ") || line.hasPrefix("anon ") {
+                    return line.split(separator: " ").last.flatMap { UInt64($0) }
+                }
+                return nil
+            }
+        }
+
+        private func number(_ fd: Int32) -> UInt64? {
+            guard fd >= 0 else { return nil }
+            return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { buffer in
+                let n = pread(fd, buffer.baseAddress, 31, 0)
+                guard n > 0 else { return nil }
+                var value: UInt64 = 0
+                for byte in buffer[0..<n] where byte >= 48 && byte <= 57 { value = value &* 10 &+ UInt64(byte &- 48) }
+                return value
+            }
+        }
+
+        fileprivate func close() {
+            for fd in [cpu, peak, statistics, current] where fd >= 0 { Glibc.close(fd) }
+        }
+    }
+
+    public struct Exit: Sendable {
+        /// As from wait(2).
+        public let status: Int32
+        /// Of the process and the descendants it waited for.
+        public let cpuMicroseconds: UInt64
+        public let maxResidentKiB: UInt64
+        public let outOfMemory: Bool
+        /// Why the program could not be executed; 0 when it was.
+        public let executionError: Int32
+
+        public init(status: Int32, cpuMicroseconds: UInt64, maxResidentKiB: UInt64, outOfMemory: Bool, executionError: Int32 = 0) {
+            self.executionError = executionError
+            self.status = status
+            self.cpuMicroseconds = cpuMicroseconds
+            self.maxResidentKiB = maxResidentKiB
+            self.outOfMemory = outOfMemory
+        }
+
+        public var signal: Int32 { status & 0x7F }
+        public var code: Int32 { status >> 8 & 0xFF }
+        /// `exit status 1`, `signal: killed`: Lambda's words for it.
+        public var cause: String {
+            guard signal != 0 else { return "exit status \(code)" }
+            return switch signal {
+            case SIGKILL: "signal: killed"
+            case SIGSEGV: "signal: segmentation fault"
+            case SIGABRT: "signal: aborted"
+            case SIGBUS: "signal: bus error"
+            case SIGTERM: "signal: terminated"
+            case SIGSYS: "signal: bad system call"
+            default: "signal: \(signal)"
+            }
+        }
+    }
+
+    public struct Audit: Sendable {
+        public let isForkable: Bool
+        /// It could not be looked at, because it ended meanwhile: this says nothing about the function.
+        public let isInconclusive: Bool
+        /// What was found, for people.
+        public let findings: String
+        /// Of the template and what it waited for, since its start.
+        public let cpuMicroseconds: UInt64
+        /// What a copy has from the template without being charged for it.
+        public let anonymousBytes: UInt64
+    }
+
+    public let id: UInt32
+    private unowned let node: SandboxNode
+    private let link: HelperLink
+    /// Our ends.
+    private var control: Int32 = -1
+    private var descriptors: Int32 = -1
+    private var log: Int32 = -1
+    /// Our copy of the write end, handed to templates as their output.
+    private var logWriter: Int32 = -1
+    private var channel: (any Channel)?
+    private var isGone = false
+
+    private var free: [Slot] = []
+    private var known: [UInt32: Slot] = [:]
+    private var waiting: [(Result<Slot, LinuxError>) -> Void] = []
+    private var nextSlot: UInt32 = 0
+    private var asked = 0
+
+    private struct Unsent {
+        let message: mc_message
+        let payload: [UInt8]
+        /// Copies of our own.
+        let descriptors: [Int32]
+    }
+    /// Commands for which init's line had no room, in order.
+    private var unsent: [Unsent] = []
+
+    /// Who runs in a slot.
+    private var occupants: [UInt32: any SlotOccupant] = [:]
+    private var templateEnded: ((Exit) -> Void)?
+    private var templateStarted: (() -> Void)?
+    private var audited: ((Audit) -> Void)?
+    /// Called once, when nothing of the sandbox is left.
+    public var whenGone: ((_ failure: String?) -> Void)?
+    private var failure: String?
+
+    init(id: UInt32, node: SandboxNode, link: HelperLink) throws {
+        self.id = id
+        self.node = node
+        self.link = link
+    }
+
+    func open(_ version: FunctionVersion) throws {
+        let (ours, theirs) = try socketPair()
+        let (oursDescriptors, theirsDescriptors) = try socketPair()
+        let pipe = try logPipe()
+        (control, descriptors, log, logWriter) = (ours, oursDescriptors, pipe.read, pipe.write)
+        defer {
+            Glibc.close(theirs)
+            Glibc.close(theirsDescriptors)
+        }
+        let configuration = version.configuration
+        try link.send(
+            .create, slot: id, a: UInt64(configuration.memorySize), b: UInt64(configuration.ephemeralStorage),
+            payload: Array("\(version.code.sha256)\n\(configuration.runtime)".utf8), descriptors: [theirs, theirsDescriptors, pipe.write])
+        // The channel only reads; messages to init are written past it, because they carry descriptors.
+        let readEnd = try check("duplicating a descriptor") { fcntl(control, F_DUPFD_CLOEXEC, 3) }
+        let me = NIOLoopBound(self, eventLoop: node.loop)
+        ClientBootstrap(group: node.loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(MessageReader { me.value.take($0, payload: $1) })
+                }
+            }
+            .withConnectedSocket(readEnd)
+            .whenComplete { result in
+                switch result {
+                case .success(let channel):
+                    if me.value.isGone { channel.close(promise: nil) } else { me.value.channel = channel }
+                case .failure: me.value.destroy()
+                }
+            }
+    }
+
+    // MARK: Slots
+
+    /// A slot for one worker, now or when the helper has made one.
+    func takeSlot(_ completion: @escaping (Result<Slot, LinuxError>) -> Void) {
+        if isGone { return completion(.failure(LinuxError("taking a slot: the sandbox has ended", ECHILD))) }
+        if let slot = free.popLast() { return completion(.success(slot)) }
+        guard nextSlot < UInt32(MC_MAX_SLOTS) else {
+            return completion(.failure(LinuxError("taking a slot: all \(MC_MAX_SLOTS) of the sandbox are in use", EAGAIN)))
+        }
+        waiting.append(completion)
+        do {
+            try link.send(.addSlot, slot: nextSlot, value: Int32(bitPattern: id))
+            nextSlot += 1
+        } catch {
+            waiting.removeLast()
+            completion(.failure((error as? LinuxError) ?? LinuxError("asking for a slot", EIO)))
+        }
+    }
+
+    func giveBack(_ slot: Slot) {
+        guard !isGone else { return }
+        if waiting.isEmpty { free.append(slot) } else { waiting.removeFirst()(.success(slot)) }
+    }
+
+    func slotAdded(_ index: UInt32, present: UInt64, failed: Bool, descriptors: [Int32], text: [UInt8]) {
+        if failed || isGone {
+            for fd in descriptors { Glibc.close(fd) }
+            if !waiting.isEmpty { waiting.removeFirst()(.failure(LinuxError(String(decoding: text, as: UTF8.self), EAGAIN))) }
+            return
+        }
+        var rest = descriptors[...]
+        func next(_ bit: UInt64) -> Int32 { present & bit != 0 ? rest.popFirst() ?? -1 : -1 }
+        let slot = Slot(index: index, cpu: next(1), peak: next(2), statistics: next(4), current: next(8))
+        for fd in rest { Glibc.close(fd) }
+        known[index] = slot
+        giveBack(slot)
+    }
+
+    // MARK: Commands to init
+
+    private func command(_ op: mc_op, slot: UInt32, value: Int32 = 0, a: UInt64 = 0, payload: [UInt8] = [], descriptors: [Int32] = []) throws {
+        guard !isGone, control >= 0 else { throw LinuxError("talking to a sandbox that has ended", ECHILD) }
+        let message = mc_message(op, slot: slot, value: value, a: a)
+        if unsent.isEmpty {
+            do {
+                return try LinuxPrimitives.send(message, payload: payload, descriptors: descriptors, to: control)
+            } catch let error as LinuxError where error.number == EAGAIN {}
+        }
+        // Init is slow on a busy machine and its line is full; what is said next waits its turn.
+        guard unsent.count < 4 * Int(MC_MAX_SLOTS) else { throw LinuxError("talking to a sandbox that does not listen", EAGAIN) }
+        var copies: [Int32] = []
+        do {
+            for fd in descriptors { copies.append(try check("duplicating a descriptor") { fcntl(fd, F_DUPFD_CLOEXEC, 3) }) }
+        } catch {
+            for fd in copies { Glibc.close(fd) }
+            throw error
+        }
+        unsent.append(Unsent(message: message, payload: payload, descriptors: copies))
+        if unsent.count == 1 { sendAgainSoon() }
+    }
+
+    private func sendAgainSoon() {
+        let me = NIOLoopBound(self, eventLoop: node.loop)
+        node.loop.scheduleTask(in: .milliseconds(1)) { me.value.sendUnsent() }
+    }
+
+    private func sendUnsent() {
+        var sent = 0
+        for one in unsent {
+            do {
+                try LinuxPrimitives.send(one.message, payload: one.payload, descriptors: one.descriptors, to: control)
+            } catch let error as LinuxError where error.number == EAGAIN {
+                break
+            } catch {
+                // The sandbox is ending; `gone` tells everyone who waits.
+            }
+            for fd in one.descriptors { Glibc.close(fd) }
+            sent += 1
+        }
+        unsent.removeFirst(sent)
+        if !unsent.isEmpty { sendAgainSoon() }
+    }
+
+    /// The worker socket's far end is handed over; the caller closes its copy.
+    func startTemplate(_ program: EnvironmentProgram, worker: Int32, started: @escaping () -> Void, ended: @escaping (Exit) -> Void) throws {
+        templateStarted = started
+        templateEnded = ended
+        try command(MC_START_TEMPLATE, slot: MC_TEMPLATE_SLOT, payload: program.encoded, descriptors: [worker, logWriter])
+    }
+
+    public func killTemplate() { try? command(MC_KILL, slot: MC_TEMPLATE_SLOT) }
+
+    /// Whether copies would share something, and what init took.
+    /// - Parameter measureOnly: nothing but what init took; also after the template has ended.
+    public func audit(measureOnly: Bool = false, _ completion: @escaping (Audit) -> Void) throws {
+        audited = completion
+        try command(MC_AUDIT, slot: MC_TEMPLATE_SLOT, value: measureOnly ? 1 : 0)
+    }
+
+    func copyTemplate(into slot: Slot, worker: Int32, log: Int32, occupant: any SlotOccupant) throws {
+        try command(MC_FORK, slot: slot.index, descriptors: [worker, log])
+        occupants[slot.index] = occupant
+    }
+
+    func start(_ program: EnvironmentProgram, in slot: Slot, worker: Int32?, log: Int32, occupant: any SlotOccupant) throws {
+        try command(
+            MC_EXEC, slot: slot.index, value: program.needsListener ? Int32(MC_EXEC_LISTENER) : 0, payload: program.encoded,
+            descriptors: [worker, log].compactMap { $0 })
+        occupants[slot.index] = occupant
+    }
+
+    /// A slot whose occupant never came to be.
+    func vacate(_ slot: Slot) {
+        occupants[slot.index] = nil
+        giveBack(slot)
+    }
+
+    /// False when init cannot take the message now.
+    func kill(_ slot: Slot) -> Bool { (try? command(MC_KILL, slot: slot.index)) != nil }
+
+    /// Ends the slot's largest process, if it has more than `limit` bytes of anonymous memory.
+    func killLargest(_ slot: Slot, above limit: UInt64) { try? command(MC_KILL_LARGEST, slot: slot.index, a: limit) }
+
+    /// The template's output, as far as it has come: at most 64 KiB at a time.
+    public func readLog(_ take: (UnsafeRawBufferPointer) -> Void) { drain(log, take) }
+
+    public func destroy() {
+        guard !isGone else { return }
+        try? link.send(.destroy, slot: id)
+    }
+
+    // MARK: Messages from init
+
+    private func take(_ message: mc_message, payload: ByteBuffer) {
+        switch mc_op(rawValue: message.op) {
+        case MC_STARTED:
+            if message.slot == MC_TEMPLATE_SLOT { templateStarted?() } else { occupants[message.slot]?.started() }
+        case MC_EXITED:
+            let exit = Exit(
+                status: message.value, cpuMicroseconds: message.a, maxResidentKiB: message.b, outOfMemory: message.c & 1 != 0,
+                executionError: Int32(truncatingIfNeeded: message.c >> 8 & 0xFFFF))
+            if message.slot == MC_TEMPLATE_SLOT {
+                let ended = templateEnded
+                templateEnded = nil
+                ended?(exit)
+            } else {
+                occupants.removeValue(forKey: message.slot)?.exited(exit)
+            }
+        case MC_FAILED:
+            let error = LinuxError("starting a worker: \(stageName(Int32(truncatingIfNeeded: message.b)))", message.value)
+            if message.slot == MC_TEMPLATE_SLOT {
+                let ended = templateEnded
+                templateEnded = nil
+                failure = "\(error)"
+                ended?(Exit(status: 127 << 8, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false))
+            } else {
+                occupants.removeValue(forKey: message.slot)?.failed(error)
+            }
+        case MC_AUDITED:
+            let completion = audited
+            audited = nil
+            completion?(
+                Audit(
+                    isForkable: message.a == 0, isInconclusive: message.a & UInt64(MC_FOUND_UNREADABLE.rawValue) != 0, findings: String(buffer: payload), cpuMicroseconds: message.b,
+                    anonymousBytes: message.c << 10))
+        case MC_LISTENER:
+            if let received = try? receive(from: descriptors, capacity: 0), let fd = received.descriptors.first {
+                for extra in received.descriptors.dropFirst() { Glibc.close(extra) }
+                if received.head.slot == message.slot, let occupant = occupants[message.slot], isListener(fd) {
+                    occupant.listener(fd)
+                } else {
+                    Glibc.close(fd)
+                }
+            }
+        default: break
+        }
+    }
+
+    /// Init is ours and ran nothing of the function, but a descriptor is looked at before it is used.
+    private func isListener(_ fd: Int32) -> Bool {
+        func option(_ name: Int32) -> Int32 {
+            var value: Int32 = -1
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1
+        }
+        return option(SO_ACCEPTCONN) == 1 && option(SO_DOMAIN) == AF_INET && option(SO_TYPE) == Int32(SOCK_STREAM.rawValue)
+    }
+
+    func couldNotBeMade(_ sentence: String) {
+        failure = sentence
+        node.forget(id)
+        gone()
+    }
+
+    func gone() {
+        guard !isGone else { return }
+        isGone = true
+        channel?.close(promise: nil)
+        for fd in [control, descriptors, log, logWriter] where fd >= 0 { Glibc.close(fd) }
+        for fd in unsent.flatMap(\.descriptors) { Glibc.close(fd) }
+        unsent = []
+        for slot in known.values { slot.close() }
+        let lost = Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false)
+        let ended = templateEnded
+        templateEnded = nil
+        let waiters = waiting
+        waiting = []
+        let running = occupants
+        occupants = [:]
+        ended?(lost)
+        for waiter in waiters { waiter(.failure(LinuxError("taking a slot: the sandbox has ended", ECHILD))) }
+        for occupant in running.values { occupant.sandboxLost() }
+        let told = whenGone
+        whenGone = nil
+        told?(failure)
+    }
+}
+
+/// A worker as its slot sees it.
+protocol SlotOccupant: AnyObject {
+    /// Its process exists and is in its cgroups.
+    func started()
+    func failed(_ error: LinuxError)
+    func exited(_ exit: SandboxHandle.Exit)
+    /// The Runtime API's listening socket; the occupant owns it.
+    func listener(_ fd: Int32)
+    func sandboxLost()
+}
+
+/// A close-on-exec pipe whose read end does not block.
+func logPipe() throws -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [-1, -1]
+    try check("making a log pipe") { pipe(&ends) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    return (ends[0], ends[1])
+}
+
+/// Reads what a non-blocking pipe holds, at most 64 KiB, so that a flood cannot hold the loop.
+func drain(_ fd: Int32, limit: Int = 65536, _ take: (UnsafeRawBufferPointer) -> Void) {
+    guard fd >= 0 else { return }
+    withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 16) { buffer in
+        var total = 0
+        while total < limit {
+            let n = read(fd, buffer.baseAddress, buffer.count)
+            if n < 0 && errno == EINTR { continue }
+            guard n > 0 else { return }
+            take(UnsafeRawBufferPointer(rebasing: buffer[0..<n]))
+            total += n
+            if n < buffer.count { return }
+        }
+    }
+}
+
+/// Cuts the control stream into messages. The peer is init, whose messages are short.
+private final class MessageReader: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let take: (mc_message, ByteBuffer) -> Void
+    private var pending = ByteBuffer()
+
+    init(_ take: @escaping (mc_message, ByteBuffer) -> Void) {
+        self.take = take
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        if pending.readableBytes > 0 {
+            pending.writeBuffer(&buffer)
+            buffer = pending
+            pending = ByteBuffer()
+        }
+        let size = MemoryLayout<mc_message>.size
+        while buffer.readableBytes >= size {
+            let head = buffer.withUnsafeReadableBytes { $0.loadUnaligned(as: mc_message.self) }
+            guard head.length <= UInt32(MC_MAX_PAYLOAD) else { return context.close(promise: nil) }
+            guard buffer.readableBytes >= size + Int(head.length) else { break }
+            buffer.moveReaderIndex(forwardBy: size)
+            let payload = buffer.readSlice(length: Int(head.length)) ?? ByteBuffer()
+            take(head, payload)
+        }
+        if buffer.readableBytes > 0 { pending = buffer }
+    }
+}

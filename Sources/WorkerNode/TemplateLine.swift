@@ -1,0 +1,90 @@
+import Glibc
+import LinuxPrimitives
+public import NIOCore
+import NIOPosix
+public import Sandbox
+
+/// The server's line to a template while it runs init: INIT goes out, READY or INIT_ERROR comes back. Confined to the loop.
+public final class TemplateLine {
+    public enum Answer {
+        case ready
+        /// Lambda's error JSON.
+        case initError(ByteBuffer)
+        /// The process ended without a word.
+        case ended(SandboxHandle.Exit)
+    }
+
+    private var channel: (any Channel)?
+    private var answered: ((Answer) -> Void)?
+    /// When the sandbox was up and the process was started.
+    public private(set) var processAt: NIODeadline?
+    /// After its answer: the template has ended although nobody told it to.
+    public var whenLost: ((SandboxHandle.Exit) -> Void)?
+    private var isClosed = false
+
+    public init(sandbox: SandboxHandle, offer: RuntimeOffer, initFrame: ByteBuffer, loop: any EventLoop, answered: @escaping (Answer) -> Void) throws {
+        self.answered = answered
+        let (ours, theirs) = try socketPair()
+        defer { Glibc.close(theirs) }
+        let me = NIOLoopBound(self, eventLoop: loop)
+        var frame = ByteBufferAllocator().buffer(capacity: Frames.headerSize + initFrame.readableBytes)
+        Frames.write(.initialize, payloadLength: initFrame.readableBytes, into: &frame)
+        frame.writeImmutableBuffer(initFrame)
+        let first = frame
+        ClientBootstrap(group: loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let line = me.value
+                    try channel.pipeline.syncOperations.addHandler(
+                        FrameReader(
+                            take: { type, payload, _ in
+                                switch type {
+                                case .ready: line.answer(.ready)
+                                case .initError: line.answer(.initError(payload))
+                                default: line.spoiled()
+                                }
+                            }, ended: { violation in if violation { me.value.spoiled() } }))
+                    line.channel = channel
+                }
+            }
+            .withConnectedSocket(ours)
+            .whenSuccess { $0.writeAndFlush(first, promise: nil) }
+        try sandbox.startTemplate(
+            .python(offer, mode: .template), worker: theirs,
+            started: { me.value.processAt = .now() },
+            ended: { exit in me.value.ended(exit) })
+    }
+
+    private func answer(_ answer: Answer) {
+        guard let answered else { return }
+        self.answered = nil
+        // It has nothing more to say; the function's code could otherwise keep the loop busy with reading.
+        channel?.close(promise: nil)
+        answered(answer)
+    }
+
+    /// The function's code wrote something of its own to the line.
+    private func spoiled() {
+        answer(.initError(ByteBuffer(string: #"{"errorMessage":"the function wrote to the runtime's own channel","errorType":"Runtime.ExitError","stackTrace":[]}"#)))
+    }
+
+    private func ended(_ exit: SandboxHandle.Exit) {
+        // INIT_ERROR may still be on its way when the end is reported: let the loop read what is there first.
+        let me = self
+        if let channel, answered != nil {
+            let bound = NIOLoopBound(me, eventLoop: channel.eventLoop)
+            channel.eventLoop.scheduleTask(in: .milliseconds(20)) { bound.value.answer(.ended(exit)) }
+        } else if answered != nil {
+            answer(.ended(exit))
+        } else if !isClosed {
+            whenLost?(exit)
+        }
+    }
+
+    public func close() {
+        isClosed = true
+        answered = nil
+        whenLost = nil
+        channel?.close(promise: nil)
+    }
+}

@@ -1,0 +1,173 @@
+"""Ready workers: never more than the cap, none when idle, nobody lost because they were first."""
+
+import collections
+import http.client
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from harness.processes import wait_until
+from harness.settings import settings
+from harness.world import ECHO, ROLE, zip_of
+
+
+def burst(w, name, count, payload=b"{}"):
+    """All at once: connections are made and requests sent before the first answer is read."""
+    request = (f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1\r\nHost: 127.0.0.1:{w.port}\r\n"
+               f"Content-Length: {len(payload)}\r\nConnection: close\r\n\r\n").encode() + payload
+    sockets = [w.socket(60) for _ in range(count)]
+    for one in sockets:
+        one.sendall(request)
+    answers = []
+    for one in sockets:
+        data = b""
+        while chunk := one.recv(65536):
+            data += chunk
+        one.close()
+        answers.append(data)
+    return answers
+
+
+def sandboxed(w):
+    return w.family().sandboxed
+
+
+def test_an_idle_function_scales_to_zero_and_comes_back(make_world):
+    w = make_world(config=settings(idle=1))
+    w.create("echo", ECHO)
+    w.call("echo", {})
+    assert sandboxed(w)
+    wait_until(lambda: not sandboxed(w), 20, lambda: f"no sandbox left: {sandboxed(w)}")
+    assert w.describe("echo")["state"] == "registered"
+    assert w.call("echo", {"back": 1}) == {"back": 1}
+    assert w.record(w.invoke("echo", {}).request_id)["startKind"] in ("template", "ready", "cold")
+
+
+def test_a_deployed_but_never_called_function_scales_to_zero(make_world):
+    w = make_world(config=settings(idle=1))
+    w.deploy("quiet", ECHO, "--handler", "app.handler")
+    wait_until(lambda: not sandboxed(w), 20, lambda: f"no sandbox left: {sandboxed(w)}")
+
+
+def test_a_cold_burst_of_200_is_answered_with_a_cap_of_50(make_world):
+    w = make_world()
+    w.deploy("burst", "import time\ndef handler(e, c):\n    time.sleep(0.02)\n    return 'ok'\n", "--handler", "app.handler", "--concurrency", "50")
+    w.terminate()
+    w.start()
+    highest, stop = [0], threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            family = w.family()
+            highest[0] = max(highest[0], len({p.pid for p in family.sandboxed if p.depth == 3 and p.inner_pid == 1}))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        answers = burst(w, "burst", 200)
+    finally:
+        stop.set()
+        watcher.join()
+    statuses = collections.Counter(a.split(b"\r\n", 1)[0] for a in answers)
+    assert statuses == {b"HTTP/1.1 200 OK": 200}, statuses
+    assert all(a.endswith(b'"ok"') for a in answers)
+    assert highest[0] <= 50, highest
+
+
+def test_concurrency_is_never_passed(make_world, tmp_path):
+    """Each invocation holds a slot while it sleeps; the processes that exist at any moment are counted in /proc."""
+    w = make_world()
+    w.deploy("cap", "import time\ndef handler(e, c):\n    time.sleep(0.2)\n    return 1\n", "--handler", "app.handler", "--concurrency", "3")
+    w.call("cap")
+    start = time.monotonic()
+    answers = burst(w, "cap", 12)
+    took = time.monotonic() - start
+    codes = collections.Counter(int(a.split()[1]) for a in answers)
+    assert set(codes) <= {200, 429}, codes
+    assert took >= 0.2 * (codes[200] / 3) * 0.9, (took, codes)
+    for answer in answers:
+        if b" 429 " in answer.split(b"\r\n")[0]:
+            assert b"TooManyRequestsException" in answer and b"etry-" in answer
+
+
+def test_concurrency_zero_stops_the_function(w, name):
+    w.create(name, ECHO)
+    w.boto().put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    answer = w.invoke(name, {})
+    assert (answer.status, answer.error_type) == (429, "TooManyRequestsException"), answer
+    assert answer.json["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_deploying_a_stopped_function_ends(w, name):
+    w.deploy(name, ECHO, "--handler", "app.handler", "--concurrency", "0", check=False, timeout=20)
+    assert w.invoke(name, {}).status == 429
+
+
+def test_the_first_requests_to_a_cold_function_all_get_an_answer(w, name):
+    w.create(name, "import time\ntime.sleep(0.5)\ndef handler(e, c): return 'first'\n")
+    answers = burst(w, name, 40)
+    assert all(a.startswith(b"HTTP/1.1 200") and a.endswith(b'"first"') for a in answers), answers[:2]
+
+
+def test_a_failing_init_backs_off_and_tells_callers_at_once(make_world, name):
+    w = make_world()
+    w.create(name, "print('init attempt')\nraise RuntimeError('cannot start')\n")
+    answers = [w.invoke(name, {}) for _ in range(30)]
+    assert all(a.function_error == "Unhandled" and "cannot start" in a.text for a in answers)
+    attempts = w.logs(name).count("init attempt")
+    assert 1 <= attempts <= 6, attempts
+    assert w.describe(name)["state"] in ("failed", "registered")
+    w.create(name, "def handler(e, c): return 'repaired'\n")
+    assert w.call(name) == "repaired"
+
+
+def test_init_has_10_seconds(w, name):
+    w.create(name, "import time\ntime.sleep(30)\n" + ECHO, timeout=3)
+    start = time.monotonic()
+    answer = w.invoke(name, {})
+    took = time.monotonic() - start
+    assert answer.function_error == "Unhandled" and 9 < took < 20, (took, answer)
+    assert "imeout" in answer.text or "timed out" in answer.text, answer
+
+
+UNSAFE = {
+    "thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()\n",
+    "child": "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\n",
+    "shared mapping": "import mmap\nshared = mmap.mmap(-1, 4096)\n",
+    "memfd": "import os\nfd = os.memfd_create('x')\n",
+    "pipe": "import os\nr, w_ = os.pipe()\n",
+    "socketpair": "import socket\na, b = socket.socketpair()\n",
+    "temporary file": "import tempfile\nf = tempfile.TemporaryFile()\n",
+    "writable file": "f = open('/tmp/x', 'w')\n",
+}
+
+
+@pytest.mark.parametrize("kind", UNSAFE)
+def test_a_template_that_is_not_safe_to_fork_is_not_and_says_why(w, name, kind):
+    code = UNSAFE[kind] + "calls = 0\ndef handler(e, c):\n    global calls\n    calls += 1\n    return calls\n"
+    said = w.deploy(name, code, "--handler", "app.handler")
+    described = w.describe(name)
+    assert described["forkable"] is False, described
+    word = {"temporary file": "/tmp/", "writable file": "/tmp/x", "shared mapping": "mapping", "child": "process", "socketpair": "socket"}.get(kind, kind)
+    assert word in json.dumps(described["reason"]).lower(), described
+    assert word in (said.stdout + said.stderr).lower(), said.stdout
+    # Environments started ahead are used once each: nothing of the first call is seen by the next.
+    assert [w.call(name) for _ in range(4)] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("kind, code", {
+    "read-only file": "f = open('/etc/passwd')\n", "nothing": "",
+    "json and hashlib": "import json, hashlib, ssl, urllib.request, logging, asyncio, decimal\n",
+}.items(), ids=str)
+def test_an_ordinary_template_is_forked(w, name, kind, code):
+    w.deploy(name, code + ECHO, "--handler", "app.handler")
+    assert w.describe(name)["forkable"] is True, w.describe(name)
+
+
+def test_hosts_descriptors_do_not_reach_functions(w, name):
+    w.create(name, "import os\ndef handler(e, c): return {n: os.readlink('/proc/self/fd/' + n) for n in os.listdir('/proc/self/fd') if os.path.lexists('/proc/self/fd/' + n)}\n")
+    found = w.call(name)
+    assert set(found) <= {"0", "1", "2", "3", "4", "5", "6"}, found
+    assert not any(str(w.data) in target or "martlet.db" in target for target in found.values()), found

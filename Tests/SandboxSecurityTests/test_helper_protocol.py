@@ -1,0 +1,363 @@
+"""What a server that was taken over may ask of the privileged helper and of a sandbox's init: no root's rights, no mount of
+its choice, nobody else's process, and no way to outlive the supervisor."""
+
+import contextlib
+import os
+import pathlib
+import secrets
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+from harness import processes
+from harness.processes import wait_until
+from harness.world import MARTLET, OWN
+
+pytestmark = pytest.mark.root
+
+CREATE, ADD_SLOT, DESTROY, READY, CREATED, SLOT_ADDED, GONE = 64, 65, 66, 80, 81, 82, 83
+START_TEMPLATE, FORK, EXEC, KILL, AUDIT, KILL_LARGEST = 1, 2, 3, 4, 5, 6
+STARTED, EXITED, FAILED = 32, 33, 34
+HEAD = struct.Struct("<IIiIQQQQ")
+GOOD = "ab" * 32
+
+
+class Message:
+    def __init__(self, data):
+        self.op, self.slot, self.value, self.length, self.a, self.b, self.c, self.d = HEAD.unpack(data)
+        self.payload = b""
+
+
+def message(op, slot=0, value=0, a=0, b=0, payload=b"", length=None):
+    return HEAD.pack(op, slot, value, len(payload) if length is None else length, a, b, 0, 0) + payload
+
+
+def receive(connection, limit=15):
+    """One message; None at the end."""
+    connection.settimeout(limit)
+    data, descriptors = b"", []
+    while len(data) < HEAD.size:
+        part, some, _, _ = socket.recv_fds(connection, HEAD.size - len(data), 16)
+        descriptors += some
+        if not part:
+            return None
+        data += part
+    for fd in descriptors:
+        os.close(fd)
+    found = Message(data)
+    while len(found.payload) < found.length:
+        found.payload += connection.recv(found.length - len(found.payload))
+    return found
+
+
+def words(arguments, environment=()):
+    return struct.pack("<II", len(arguments), len(environment)) + b"".join(w.encode() + b"\0" for w in [*arguments, *environment])
+
+
+class Sandbox:
+    def __init__(self, helper, identifier, package=GOOD, runtime="provided", memory=128, storage=64, descriptors=3):
+        self.helper, self.id = helper, identifier
+        self.control, theirs = socket.socketpair()
+        self.descriptors, theirs_too = socket.socketpair()
+        self.log, write = os.pipe()
+        payload = package if isinstance(package, bytes) else f"{package}\n{runtime}".encode()
+        given = [theirs.fileno(), theirs_too.fileno(), write, write, write, write, write, write, write, write, write, write][:descriptors]
+        data = message(CREATE, identifier, a=memory, b=storage, payload=payload)
+        socket.send_fds(helper.socket, [data], given)
+        for one in (theirs, theirs_too):
+            one.close()
+        os.close(write)
+        self.answer = receive(helper.socket)
+        assert self.answer.op == CREATED, self.answer.op
+
+    def pid(self):
+        return next(p.pid for p in self.helper.inits() if p.uid)
+
+    def slot(self, index):
+        self.helper.socket.sendall(message(ADD_SLOT, index, self.id))
+        assert receive(self.helper.socket).op == SLOT_ADDED
+
+    def run(self, script, slot=0):
+        """Has init start a shell in the slot; its output."""
+        ours, theirs = socket.socketpair()
+        read, write = os.pipe()
+        payload = words(["/bin/sh", "-c", script], ["PATH=/usr/bin:/bin"])
+        socket.send_fds(self.control, [message(EXEC, slot, payload=payload)], [theirs.fileno(), write])
+        theirs.close()
+        os.close(write)
+        text = b""
+        while part := os.read(read, 65536):
+            text += part
+        os.close(read)
+        ours.close()
+        assert receive(self.control).op == STARTED
+        assert receive(self.control).op == EXITED
+        return text.decode()
+
+
+class Helper:
+    def __init__(self, folder):
+        self.data = pathlib.Path(folder) / "data"
+        (self.data / "packages").mkdir(parents=True, exist_ok=True)
+        package = self.data / "packages" / GOOD
+        package.mkdir(exist_ok=True)
+        (package / "bootstrap").write_text("#!/bin/sh\nsleep 1000\n")
+        (package / "bootstrap").chmod(0o755)
+        self.process = None
+
+    def start(self):
+        self.socket, theirs = socket.socketpair()
+        read, self.lifetime = os.pipe()
+        # Out of the way of the numbers that the helper expects.
+        import fcntl
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (theirs.fileno(), read)]
+        binary = MARTLET.parent / "martlet-sandbox"
+
+        def place():
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+        self.process = subprocess.Popen(
+            [binary, "--data", self.data, "--home", binary.parent, "--instance", f"test-{secrets.token_hex(6)}", "--uid-first", "1950000000"],
+            preexec_fn=place, pass_fds=(3, 4), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        OWN[self.process.pid] = "helper"
+        theirs.close()
+        for fd in (read, *high):
+            os.close(fd)
+        assert receive(self.socket, 60).op == READY
+        return self
+
+    def inits(self):
+        """PID 1 of every sandbox."""
+        return [p for p in processes.descendants(self.process.pid) if not p.zombie and p.inner_pid == 1]
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def end(self):
+        if self.lifetime is not None:
+            os.close(self.lifetime)
+            self.lifetime = None
+
+    def assert_ends(self, limit=20):
+        self.end()
+        below = [p.pid for p in processes.descendants(self.process.pid)]
+        self.process.wait(limit)
+        self.process.stderr.close()
+        wait_until(lambda: not [p for p in below if pathlib.Path(f"/proc/{p}").exists() and not processes.all_processes()[p].zombie], 10, "its sandboxes gone")
+
+    def close(self):
+        if self.process is not None:
+            self.end()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(15)
+            if self.alive():
+                self.process.kill()
+                self.process.wait()
+            OWN.pop(self.process.pid, None)
+            self.socket.close()
+
+
+@pytest.fixture
+def helper(scratch):
+    made = Helper(scratch / f"helper-{secrets.token_hex(4)}").start()
+    yield made
+    made.close()
+
+
+def refused(helper, identifier=1, **options):
+    answer = Sandbox(helper, identifier, **options).answer
+    assert answer.value != 0, "was made"
+    assert helper.alive()
+    wait_until(lambda: not [p for p in helper.inits() if p.uid], 5, "no sandbox")
+    return answer
+
+
+def usable(helper, identifier=1000):
+    """An honest request is still served."""
+    sandbox = Sandbox(helper, identifier)
+    assert sandbox.answer.value == 0, sandbox.answer.payload
+    sandbox.slot(0)
+    assert sandbox.run("echo yes").strip() == "yes"
+    helper.socket.sendall(message(DESTROY, identifier))
+    assert receive(helper.socket).op == GONE
+    return sandbox
+
+
+@pytest.mark.parametrize("request_", [
+    dict(package="../" * 21 + "x"), dict(package="A" * 64), dict(package=GOOD[:-1]), dict(package=GOOD + "0"), dict(package=""), dict(package="/" * 64),
+    dict(package=GOOD.encode() + b"\0\nprovided"), dict(package=GOOD.encode()), dict(package=GOOD.encode() + b"\nprovided\nmore"), dict(package=b"\xff" * 64 + b"\nprovided"),
+    dict(package="cd" * 32), dict(runtime="../../../../etc"), dict(runtime=""), dict(runtime="/"), dict(memory=0), dict(memory=2**63), dict(storage=0),
+    dict(storage=2**40), dict(descriptors=0), dict(descriptors=2), dict(descriptors=4), dict(descriptors=12), dict(identifier=0xFFFFFFFF), dict(identifier=1 << 30),
+], ids=repr)
+def test_a_malformed_request_makes_nothing(helper, request_):
+    refused(helper, **request_)
+    usable(helper)
+
+
+@pytest.mark.parametrize("trick", ["link", "links above", "file", "link to a file", "fifo"])
+def test_only_real_packages_are_mounted(helper, trick):
+    packages = helper.data / "packages"
+    wanted = packages / ("cd" * 32)
+    if trick == "link":
+        wanted.symlink_to("/etc")
+    elif trick == "links above":
+        wanted.mkdir()
+        packages.rename(helper.data / "other")
+        packages.symlink_to("other")
+    elif trick == "file":
+        wanted.write_text("x")
+    elif trick == "link to a file":
+        wanted.symlink_to("/etc/shadow")
+    else:
+        os.mkfifo(wanted)
+    refused(helper, package="cd" * 32)
+    if trick == "links above":
+        packages.unlink()
+        (helper.data / "other").rename(packages)
+    usable(helper)
+
+
+def test_links_in_a_package_lead_nowhere_outside(helper):
+    (helper.data / "packages" / GOOD / "out").symlink_to("/")
+    (helper.data / "packages" / GOOD / "up").symlink_to("../../../../../../../..")
+    (helper.data / "canary").write_text("not to be read")
+    sandbox = Sandbox(helper, 1)
+    sandbox.slot(0)
+    found = sandbox.run("cat out/etc/shadow up/etc/shadow up%s/canary 2>/dev/null; cat out/etc/hostname 2>/dev/null; echo; ls -d out/root out/home up/boot 2>/dev/null" % helper.data)
+    assert found.strip() == "", found
+
+
+@pytest.mark.parametrize("trick", ["fifo", "link", "second name", "folder", "nonsense"])
+def test_the_helpers_own_file_cannot_be_turned_against_it(scratch, trick):
+    folder = scratch / f"uids-{secrets.token_hex(4)}"
+    made = Helper(folder)
+    victim = folder / "victim"
+    victim.write_text("precious")
+    uids = made.data / "uids"
+    if trick == "fifo":
+        os.mkfifo(uids)
+    elif trick == "link":
+        uids.symlink_to(victim)
+    elif trick == "second name":
+        os.link(victim, uids)
+    elif trick == "folder":
+        uids.mkdir()
+    else:
+        uids.write_bytes(b"-99999999999999999999\n\xff" * 10)
+    try:
+        made.start()
+        usable(made)
+        assert victim.read_text() == "precious"
+    finally:
+        made.close()
+
+
+def test_commands_for_others_change_nothing(helper):
+    canary = subprocess.Popen(["sleep", "1000"])
+    OWN[canary.pid] = "canary"
+    try:
+        for identifier in (canary.pid, os.getpid(), helper.process.pid, 1, 0, 0xFFFFFFFF):
+            helper.socket.sendall(message(DESTROY, identifier))
+            helper.socket.sendall(message(ADD_SLOT, 0, value=identifier & 0x7FFFFFFF))
+        for op in [*range(0, 64), *range(67, 120), 0xFFFFFFFF]:
+            helper.socket.sendall(message(op, 1, -1, 2**64 - 1, 2**64 - 1, payload=b"x" * 100))
+        sandbox = Sandbox(helper, 5)
+        assert sandbox.answer.value == 0
+        for index in (1024, 0xFFFFFFFF, 1 << 31):
+            helper.socket.sendall(message(ADD_SLOT, index, value=5))
+        # Twice the same one: the second is no second owner of its descriptors.
+        for _ in range(3):
+            sandbox.slot(7)
+        assert sandbox.run("echo yes", slot=7).strip() == "yes"
+        assert canary.poll() is None and helper.alive()
+    finally:
+        canary.kill()
+        canary.wait()
+        OWN.pop(canary.pid)
+
+
+def test_the_server_cannot_choose_a_uid_or_keep_a_right(helper):
+    sandbox = Sandbox(helper, 1)
+    uid = next(p.uid for p in helper.inits() if p.uid)
+    assert 1950000000 <= uid < 1950065536
+    sandbox.slot(0)
+    status = dict(line.split(":\t", 1) for line in sandbox.run("cat /proc/self/status").splitlines() if ":\t" in line)
+    assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2" and int(status["Seccomp_filters"]) >= 1
+    for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+        assert int(status[name], 16) == 0, (name, status[name])
+    assert sandbox.run("ls /proc/self/fd | wc -l; cat /proc/self/uid_map").split() == ["5", "993", str(uid), "1"]
+    assert sandbox.run("ls /root /home /sys/fs /boot /run /srv 2>/dev/null; echo x > /var/task/x; cat /var/task/x 2>/dev/null").splitlines()[-1:] != ["x"]
+
+
+@pytest.mark.parametrize("garbage", [
+    b"", b"x", message(EXEC, 0)[:20], message(EXEC, 0, length=1000) + b"x" * 10, message(EXEC, 0, length=0xFFFFFFFF), b"\xff" * 4096,
+    message(EXEC, 0, payload=struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF)), message(EXEC, 0, payload=struct.pack("<II", 63, 63) + b"a\0"),
+    message(EXEC, 0, payload=struct.pack("<II", 1, 0)), message(START_TEMPLATE, 0xFFFFFFFF, payload=words(["/bin/sh"])),
+    message(KILL, 0xFFFFFFFF) + message(KILL, 1024) + message(KILL, 0) + message(KILL_LARGEST, 5, a=1) + message(FORK, 0) + message(AUDIT),
+], ids=lambda g: repr(g[:8]) + str(len(g)))
+def test_garbage_to_an_init_harms_its_own_sandbox_alone(helper, garbage):
+    other = Sandbox(helper, 1)
+    other.slot(0)
+    victim = Sandbox(helper, 2)
+    victim.slot(0)
+    victim.control.sendall(garbage)
+    assert other.run("echo yes").strip() == "yes"
+    helper.socket.sendall(message(DESTROY, 2))
+    assert receive(helper.socket).op == GONE
+    assert other.run("echo yes").strip() == "yes"
+    victim.control.close()
+
+
+def test_an_init_that_is_held_up_holds_up_nobody_else(helper):
+    victim = Sandbox(helper, 1)
+    pid = victim.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for index in range(1000):
+            helper.socket.sendall(message(ADD_SLOT, index, value=1))
+            assert receive(helper.socket).op == SLOT_ADDED
+        usable(helper)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_that_reads_nothing_does_not_keep_the_helper(helper):
+    Sandbox(helper, 1)
+    helper.socket.settimeout(1)
+    with contextlib.suppress(OSError):
+        for number in range(20000):
+            helper.socket.sendall(message(CREATE, number, payload=b"malformed"))
+    helper.assert_ends()
+
+
+def test_half_a_message_does_not_keep_the_helper(helper):
+    Sandbox(helper, 1)
+    helper.socket.sendall(message(CREATE, 2, length=1000) + b"x" * 3)
+    helper.assert_ends()
+
+
+def test_a_message_in_crumbs_does_not_keep_the_helper(helper):
+    Sandbox(helper, 1)
+    begin = time.monotonic()
+    with contextlib.suppress(OSError):
+        for number, byte in enumerate(message(CREATE, 2, length=4000) + b"x" * 4000):
+            helper.socket.send(bytes([byte]))
+            time.sleep(0.3)
+            if number == 3:
+                helper.end()
+            if not helper.alive():
+                break
+            assert time.monotonic() - begin < 20
+    helper.process.wait(20)
+
+
+def test_a_server_that_closes_its_line_leaves_nothing(helper):
+    Sandbox(helper, 1)
+    below = [p.pid for p in helper.inits()]
+    helper.socket.close()
+    helper.process.wait(20)
+    wait_until(lambda: not [p for p in below if pathlib.Path(f"/proc/{p}").exists()], 10, "no sandbox")
