@@ -32,7 +32,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private static let discardLimit = 64 * 1024
     /// Bytes that are thrown away after the last answer.
     private static let dropLimit = 8 * 1024 * 1024
+    /// The same where the header says where the body ends: most clients read their answer only after it.
+    private static let declaredDropLimit = 1024 * 1024 * 1024
     private var droppedBytes = 0
+    private var answered = NIODeadline.distantPast
     /// Bytes of requests behind the current one.
     private static let pipelineLimit = 1024 * 1024
     /// Answers from this size on are counted as bytes in flight until they are sent.
@@ -257,7 +260,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// does not stop is cut off.
     func dropped(_ bytes: Int) {
         droppedBytes += bytes
-        if droppedBytes > Self.dropLimit { context?.close(promise: nil) }
+        let declared = request.isComplete || request.fields.isChunked ? 0 : (request.fields.contentLength ?? 0) - request.received
+        if droppedBytes > max(Self.dropLimit, min(declared, Self.declaredDropLimit)) {
+            context?.close(promise: nil)
+        } else if request.isSent {
+            deadline = max(deadline, min(core.loop.now + core.configuration.lingerTimeout, answered + core.configuration.bodyTimeout))
+        }
     }
 
     // MARK: A request
@@ -530,6 +538,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func lastAnswerSent() {
         guard phase == .lingering, let context else { return }
         request.isSent = true
+        answered = core.loop.now
         if inputClosed || core.isClosing {
             context.close(promise: nil)
             return

@@ -36,6 +36,7 @@ def entry(name, content=b"x", mode=0o100644, extra=b""):
     info = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
     info.external_attr = mode << 16
     info.create_system = 3
+    info.compress_type = zipfile.ZIP_DEFLATED
     info.extra = extra
     return info, content
 
@@ -71,19 +72,18 @@ def lying_size():
 
 
 def many_entries(count=1_000_000):
-    """Written by hand: Python's writer would take a minute."""
-    local, central, offset = [], [], 0
+    """Small enough to be uploaded: all entries share one local header. Written by hand: Python's writer would take a minute."""
+    local = struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0, 0, 0, 0, 0, 0, 0, 4, 0) + b"aaaa"
+    letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
+    central = []
     for i in range(count):
-        name = b"%07d" % i
-        header = struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0, 0, 0, 0, 0, 0, 0, len(name), 0) + name
-        local.append(header)
-        central.append(struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\x01\x02", 0x314, 20, 0, 0, 0, 0, 0, 0, 0, len(name), 0, 0, 0, 0, 0o100644 << 16, offset) + name)
-        offset += len(header)
+        name = bytes(letters[i >> shift & 31] for shift in (0, 5, 10, 15))
+        central.append(struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\x01\x02", 0x314, 20, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0o100644 << 16, 0) + name)
     directory = b"".join(central)
-    end64 = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(directory), offset)
-    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, offset + len(directory), 1)
+    end64 = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(directory), len(local))
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(local) + len(directory), 1)
     end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    return b"".join(local) + directory + end64 + locator + end
+    return local + directory + end64 + locator + end
 
 
 HOSTILE = {
@@ -121,6 +121,14 @@ def flagged(data):
     return bytes(data)
 
 
+# What the answer must say, so that these are refused for what they are and not for something before it.
+REASONS = {
+    "bomb": "Unzipped size must be smaller than 262144000 bytes",
+    "lying size": "big",
+    "million entries": "1000000 entries",
+}
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.filterwarnings("ignore")
 def test_hostile_archives_are_refused_and_leave_nothing(w, name, kind):
@@ -133,11 +141,19 @@ def test_hostile_archives_are_refused_and_leave_nothing(w, name, kind):
     assert 400 <= answer.status < 503 and answer.status != 500, answer
     assert answer.error_type in ("InvalidParameterValueException", "InvalidZipFileException", "RequestTooLargeException",
                                  "CodeStorageExceededException", "InvalidRequestContentException"), answer
+    assert REASONS.get(kind, "") in answer.text, answer
     assert w.http("GET", f"/2015-03-31/functions/{name}").status == 404
     assert not os.path.exists("/tmp/martlet-escape") and not os.path.exists("/tmp/escape.py")
     assert not (w.data / "escape.py").exists() and not (packages / "escape.py").exists()
     if packages.exists():
         assert set(os.listdir(packages)) <= before | {n for n in os.listdir(packages) if len(n) == 64 and (packages / n / "app.py").exists() and kind == "only the end record"}
+
+
+def test_an_upload_past_the_limit_is_answered_and_not_cut_off(w, name):
+    """A client that sends its whole body before it reads must still find the answer."""
+    answer = create(w, name, b"x" * (100 << 20))
+    assert (answer.status, answer.error_type) == (413, "RequestTooLargeException"), answer
+    assert str(70 << 20) in answer.json["message"]
 
 
 def test_an_ordinary_link_inside_the_package_works(w, name):
