@@ -22,6 +22,13 @@ public final class ThreadExecutor: SerialExecutor {
         jobs.append(UnownedJob(job), for: self)
     }
 
+    /// Blocks the calling thread, which must be this executor's own: for work at short, regular intervals.
+    public func rest(milliseconds: Int) {
+        var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
+        var rest = time
+        while clock_nanosleep(CLOCK_MONOTONIC, 0, &time, &rest) == EINTR { time = rest }
+    }
+
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         UnownedSerialExecutor(ordinary: self)
     }

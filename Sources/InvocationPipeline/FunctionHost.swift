@@ -60,6 +60,9 @@ final class FunctionHost: EnvironmentOwner {
     private(set) var forkRefusal: String?
     private(set) var lastFailure: String?
     private var readyWaiters: [(Result<Void, ServiceError>) -> Void] = []
+    /// Workers to be made ahead as soon as no handler needs the processor, at the latest when the timer fires.
+    private var heldStarts: [(WorkerID, TemplateID?)] = []
+    private var heldStartTimer: Scheduled<Void>?
     private let logStream: String
     private(set) var isRefusedForRoom = false
     private(set) var lastUsed = NIODeadline.now()
@@ -100,6 +103,7 @@ final class FunctionHost: EnvironmentOwner {
         lastUsed = call.invocation.arrived
         queued[id] = call
         perform()
+        if !queued.isEmpty { startHeld() }
     }
 
     func cancel(_ call: Call) {
@@ -193,8 +197,9 @@ final class FunctionHost: EnvironmentOwner {
         switch action {
         case .startTemplate(let id): startTemplate(id)
         case .stopTemplate(let id): stopTemplate(id)
-        case .startWorker(let id, let template): startWorker(id, from: template)
-        case .stopWorker(let id): environments[id.value]?.finish(now: .now())
+        case .startWorker(let id, let template):
+            if mayWait { hold(id, template) } else { startWorker(id, from: template) }
+        case .stopWorker(let id): stopWorker(id)
         case .dispatch(let pending, let worker, let kind): dispatch(pending, to: worker, kind)
         case .fail(let pending, let reason): fail(pending, reason)
         case .requeue(let pending):
@@ -203,6 +208,44 @@ final class FunctionHost: EnvironmentOwner {
             if state == .registered || state == .drained { releaseProgramSandbox() }
             tellWaiters()
             pipeline.stateChanged(self, state)
+        }
+    }
+
+    // MARK: Workers made ahead
+
+    /// A handler that answers within this time is not disturbed by the copy that replaces its worker.
+    private static let startHold = TimeAmount.milliseconds(2)
+
+    /// Copying takes about as long as a short handler runs, and both want the same processors; so does everything that
+    /// the answer passes through. Nobody waits for a worker while another is ready.
+    private var mayWait: Bool { !calls.isEmpty && queued.isEmpty && pool.counts.ready > 0 }
+
+    private func hold(_ id: WorkerID, _ template: TemplateID?) {
+        heldStarts.append((id, template))
+        guard heldStartTimer == nil else { return }
+        let me = NIOLoopBound(self, eventLoop: pipeline.loop)
+        heldStartTimer = pipeline.loop.scheduleTask(in: Self.startHold) {
+            me.value.heldStartTimer = nil
+            me.value.startHeld()
+        }
+    }
+
+    private func startHeld() {
+        guard !heldStarts.isEmpty else { return }
+        heldStartTimer?.cancel()
+        heldStartTimer = nil
+        let held = heldStarts
+        heldStarts = []
+        for (id, template) in held { startWorker(id, from: template) }
+        perform()
+    }
+
+    private func stopWorker(_ id: WorkerID) {
+        if let index = heldStarts.firstIndex(where: { $0.0 == id }) {
+            heldStarts.remove(at: index)
+            pool.workerFailed(id, .sandbox, now: now, into: &actions)
+        } else {
+            environments[id.value]?.finish(now: .now())
         }
     }
 
@@ -576,6 +619,7 @@ final class FunctionHost: EnvironmentOwner {
         pool.workerFinished(id, reusable: outcome != .invalidResponse, now: now, into: &actions)
         pipeline.busyChanged(version.key)
         perform()
+        startHeld()
     }
 
     func environmentEnded(_ environment: Environment, exit: SandboxHandle.Exit) {

@@ -135,8 +135,12 @@ public actor UsageFolder {
         let clock = ContinuousClock()
         let end = clock.now + .milliseconds(log.configuration.foldIntervalMilliseconds)
         repeat {
-            try await Task.sleep(for: .milliseconds(max(milliseconds, 1)))
+            // The thread is this actor's own: resting on it takes one wake-up where a suspension takes seven.
+            executor.rest(milliseconds: max(milliseconds, 1))
+            try Task.checkCancellation()
             sync()
+            // Lets in whoever waits for `flushNow`.
+            await Task.yield()
         } while clock.now < end
     }
 
