@@ -50,6 +50,8 @@ public struct NodeFacts: Sendable, Hashable {
     public var cgroups = Cgroups.none
     /// Controllers in use.
     public var controllers: [String] = []
+    /// A process joins a cgroup without waiting for an RCU grace period.
+    public var hasFastCgroupMoves = false
     public var rootless = false
     public var seccompInstructions = 0
     /// First and last host uid for sandboxes.
@@ -61,7 +63,7 @@ public struct NodeFacts: Sendable, Hashable {
     public init() {}
 
     public var encoded: [UInt8] {
-        var text = "kernel\t\(kernel)\nlandlock\t\(landlockABI)\ncgroups\t\(cgroups.rawValue)\nrootless\t\(rootless ? 1 : 0)\nseccomp\t\(seccompInstructions)\n"
+        var text = "kernel\t\(kernel)\nlandlock\t\(landlockABI)\ncgroups\t\(cgroups.rawValue)\nfastmoves\t\(hasFastCgroupMoves ? 1 : 0)\nrootless\t\(rootless ? 1 : 0)\nseccomp\t\(seccompInstructions)\n"
         if !controllers.isEmpty { text += "controllers\t\(controllers.joined(separator: ","))\n" }
         if let range = uidRange { text += "uids\t\(range.lowerBound)\t\(range.upperBound)\n" }
         for gap in gaps { text += "gap\t\(gap)\n" }
@@ -77,6 +79,7 @@ public struct NodeFacts: Sendable, Hashable {
             case ("landlock", 2): landlockABI = Int(field[1]) ?? 0
             case ("cgroups", 2): cgroups = Cgroups(rawValue: field[1]) ?? .none
             case ("controllers", 2): controllers = field[1].split(separator: ",").map(String.init)
+            case ("fastmoves", 2): hasFastCgroupMoves = field[1] == "1"
             case ("rootless", 2): rootless = field[1] == "1"
             case ("seccomp", 2): seccompInstructions = Int(field[1]) ?? 0
             case ("uids", 3): if let first = UInt32(field[1]), let last = UInt32(field[2]), first <= last { uidRange = first...last }

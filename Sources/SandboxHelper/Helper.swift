@@ -13,6 +13,7 @@ struct Arguments {
     var home = ""
     var openFiles: UInt32 = 1024
     var fileSizeMB: UInt64 = 10_240
+    var fastCgroupMoves = false
 
     init(_ words: [String]) throws {
         var words = words.dropFirst()
@@ -29,6 +30,7 @@ struct Arguments {
             case "--python": pythonPrefixes.append(value)
             case "--instance": instance = value
             case "--home": home = value
+            case "--fast-cgroup-moves": fastCgroupMoves = value == "yes"
             case "--open-files": openFiles = try number(value, option)
             case "--file-size-mb": fileSizeMB = try number(value, option)
             default: throw LinuxError("unknown option \(option)", EINVAL)
@@ -95,6 +97,7 @@ final class Helper {
         skeletons = try Skeletons(base: base, offers: offers, runtimeFiles: runtimeFiles)
         cgroups = rootless ? Cgroups.nothing : Cgroups.discover(instance: arguments.instance)
         cgroups.limitAll()
+        let hasFastMoves = arguments.fastCgroupMoves && cgroups.version != .none && Cgroups.favourMoves(in: base)
         var (templateFilter, childFilter) = (sock_fprog(), sock_fprog())
         let result = csb_build_filters(&templateFilter, &childFilter)
         if result != 0 { throw LinuxError("building the seccomp filters", -result) }
@@ -104,7 +107,7 @@ final class Helper {
             hasPids: cgroups.controllers.contains("pids"), template: templateFilter, child: childFilter)
         uids = UIDRange(arguments, folder: dataFolder, rootless: rootless)
         poller = try check("making an epoll descriptor") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
-        facts = Self.facts(arguments, rootless: rootless, cgroups: cgroups, filter: childFilter, offers: offers)
+        facts = Self.facts(arguments, rootless: rootless, cgroups: cgroups, hasFastMoves: hasFastMoves, filter: childFilter, offers: offers)
         // The server may be compromised: half a message, or answers it does not read, must not keep us from noticing that the
         // supervisor is gone.
         var patience = timeval(tv_sec: 5, tv_usec: 0)
@@ -140,7 +143,7 @@ final class Helper {
         rmdir(folder)
     }
 
-    private static func facts(_ arguments: Arguments, rootless: Bool, cgroups: Cgroups, filter: sock_fprog, offers: [RuntimeOffer]) -> NodeFacts {
+    private static func facts(_ arguments: Arguments, rootless: Bool, cgroups: Cgroups, hasFastMoves: Bool, filter: sock_fprog, offers: [RuntimeOffer]) -> NodeFacts {
         var facts = NodeFacts()
         var name = utsname()
         uname(&name)
@@ -148,6 +151,7 @@ final class Helper {
         facts.landlockABI = Int(csb_landlock_abi())
         facts.cgroups = switch cgroups.version { case .v1: .v1; case .v2: .v2; case .none: .none }
         facts.controllers = cgroups.controllers
+        facts.hasFastCgroupMoves = hasFastMoves
         facts.rootless = rootless
         facts.seccompInstructions = Int(filter.len)
         facts.runtimes = offers

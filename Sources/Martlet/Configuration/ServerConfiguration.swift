@@ -25,6 +25,7 @@ struct ServerConfiguration: Hashable, Sendable {
     /// Bytes of request and response bodies held in memory at the same time, all functions together.
     var bodyBytesInFlight = 268_435_456
     var logs = Logs()
+    var cgroups = Cgroups()
     var runtimes = Runtimes()
     var prices = Prices()
     /// The region that clients sign for and that ARNs name.
@@ -43,6 +44,13 @@ struct ServerConfiguration: Hashable, Sendable {
         var totalMB = 1_024
         /// Bytes of output kept of one invocation; more are counted and dropped.
         var outputLimitBytes = 1_048_576
+    }
+
+    struct Cgroups: Hashable, Sendable {
+        /// Ask the kernel to favour moving processes between cgroups (`favordynmods`, Linux 6.0). Without it the first move
+        /// after a rest waits for an RCU grace period, some milliseconds of a cold start; with it each fork and exit on
+        /// the host takes one more lock. On Linux 6.18 and newer it stays so until the host restarts.
+        var fastMoves = true
     }
 
     struct Runtimes: Hashable, Sendable {

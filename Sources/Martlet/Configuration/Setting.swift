@@ -44,14 +44,7 @@ struct Setting: Sendable {
                 return nil
             }),
         text("data", \.data, "must be the path of a folder") { !$0.isEmpty && !$0.utf8.contains(0) },
-        Setting(
-            name: "dev", fromText: { ["true", "1", "yes"].contains($0) ? .bool(true) : ["false", "0", "no"].contains($0) ? .bool(false) : .string($0) },
-            read: { .bool($0.dev) },
-            write: { configuration, value in
-                guard let flag = value.bool else { return "must be true or false" }
-                configuration.dev = flag
-                return nil
-            }),
+        boolean("dev", \.dev),
         text("user", \.user, "must be the name of a user account") {
             !$0.isEmpty && $0.utf8.count <= 32 && !$0.contains { $0 == ":" || $0 == "/" || $0.isWhitespace }
         },
@@ -66,6 +59,7 @@ struct Setting: Sendable {
         integer("bodyBytesInFlight", \.bodyBytesInFlight, 8_388_608...1_099_511_627_776),
         integer("logs.totalMB", \.logs.totalMB, 1...16_777_216),
         integer("logs.outputLimitBytes", \.logs.outputLimitBytes, 4_096...1_073_741_824),
+        boolean("cgroups.fastMoves", \.cgroups.fastMoves),
         Setting(
             name: "runtimes.pythonPrefixes",
             fromText: { .array($0.split(separator: ":").map { .string(String($0)) }) },
@@ -98,6 +92,17 @@ struct Setting: Sendable {
             write: { configuration, value in
                 guard let text = value.string, isValid(text) else { return reason }
                 configuration[keyPath: path] = text
+                return nil
+            })
+    }
+
+    private static func boolean(_ name: String, _ path: any WritableKeyPath<ServerConfiguration, Bool> & Sendable) -> Setting {
+        Setting(
+            name: name, fromText: { ["true", "1", "yes"].contains($0) ? .bool(true) : ["false", "0", "no"].contains($0) ? .bool(false) : .string($0) },
+            read: { .bool($0[keyPath: path]) },
+            write: { configuration, value in
+                guard let flag = value.bool else { return "must be true or false" }
+                configuration[keyPath: path] = flag
                 return nil
             })
     }

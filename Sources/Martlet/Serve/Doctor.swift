@@ -13,6 +13,7 @@ func runDoctor(json: Bool) async throws {
         line.member("kernel", facts.kernel)
         line.member("cgroups", facts.cgroups.rawValue)
         line.raw("controllers", JSONLine.array(facts.controllers.map(JSONLine.quoted)))
+        line.raw("fastCgroupMoves", "\(facts.hasFastCgroupMoves)")
         line.raw("landlock", "\(facts.landlockABI)")
         line.raw("seccompInstructions", "\(facts.seccompInstructions)")
         line.raw("rootless", "\(facts.rootless)")
@@ -32,6 +33,7 @@ func runDoctor(json: Bool) async throws {
     row("kernel", facts.kernel)
     row("started as", facts.rootless ? "an ordinary user" : "root")
     row("cgroups", facts.cgroups == .none ? "none usable" : "\(facts.cgroups.rawValue) (\(facts.controllers.joined(separator: ", ")))")
+    if facts.cgroups != .none { row("moves", facts.hasFastCgroupMoves ? "between cgroups are favoured (favordynmods)" : "between cgroups wait for the kernel's grace period") }
     row("Landlock", facts.landlockABI == 0 ? "none" : "ABI \(facts.landlockABI)")
     row("seccomp", "\(facts.seccompInstructions) instructions")
     if let range = facts.uidRange { row("uids", "\(range.lowerBound) to \(range.upperBound)") }
@@ -57,6 +59,7 @@ private func hostFacts() throws -> NodeFacts {
         "--uid-count", "\(loaded.configuration.uidRange.count)",
     ]
     for prefix in loaded.configuration.runtimes.pythonPrefixes { arguments += ["--python", prefix] }
+    if loaded.configuration.cgroups.fastMoves { arguments += ["--fast-cgroup-moves", "yes"] }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }

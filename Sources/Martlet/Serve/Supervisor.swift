@@ -195,6 +195,7 @@ struct Supervisor {
             "--uid-count", "\(configuration.uidRange.count)",
         ]
         for prefix in configuration.runtimes.pythonPrefixes { arguments += ["--python", prefix] }
+        if configuration.cgroups.fastMoves { arguments += ["--fast-cgroup-moves", "yes"] }
         let helper = try spawn(helperPath, arguments, [(helperEnd, 3), (helperLifetime.read, 4), (lock, 6)])
 
         var serve = ["martlet", "serve-process"]
