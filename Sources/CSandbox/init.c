@@ -88,6 +88,7 @@ static int make_dev(const char *target, int rootless) {
 }
 
 static struct mc_setup setup; // of this sandbox
+static uint64_t data_limit;   // bytes, RLIMIT_DATA; 0: none
 
 static int build_root(const struct csb_spec *s, const struct csb_root *root, const char *digest) {
   char options[96];
@@ -325,6 +326,7 @@ static void prepare_exec(int worker, int control, int log) {
   limit(RLIMIT_NOFILE, spec->open_files_limit);
   limit(RLIMIT_FSIZE, spec->file_size_limit);
   if (spec->process_limit) limit(RLIMIT_NPROC, spec->process_limit);
+  if (data_limit) limit(RLIMIT_DATA, data_limit);
   if (chdir("/var/task")) fail_child(2, "entering /var/task");
 }
 
@@ -808,6 +810,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   char digest[65];
   memcpy(digest, payload, become.length), digest[become.length] = 0;
   setup = (struct mc_setup){(uint32_t)become.a, (uint32_t)become.b};
+  data_limit = s->memory_by_rlimit ? become.c << 20 : 0;
   for (int i = 0; i < n; i++) {
     int lifted = fcntl(fds[i], F_DUPFD_CLOEXEC, 512);
     close(fds[i]);

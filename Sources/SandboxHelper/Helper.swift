@@ -104,7 +104,7 @@ final class Helper {
         rootOrder = skeletons.roots.keys.sorted()
         spec = Self.makeSpec(
             arguments, data: dataPath, skeletons: skeletons, order: rootOrder, rootless: rootless,
-            hasPids: cgroups.controllers.contains("pids"), template: templateFilter, child: childFilter)
+            hasPids: cgroups.controllers.contains("pids"), hasMemory: cgroups.controllers.contains("memory"), template: templateFilter, child: childFilter)
         uids = UIDRange(arguments, folder: dataFolder, rootless: rootless)
         poller = try check("making an epoll descriptor") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
         facts = Self.facts(arguments, rootless: rootless, cgroups: cgroups, hasFastMoves: hasFastMoves, filter: childFilter, offers: offers)
@@ -157,9 +157,9 @@ final class Helper {
         facts.runtimes = offers
         if !rootless { facts.uidRange = arguments.uidFirst...(arguments.uidFirst + arguments.uidCount - 1) }
         if rootless {
-            facts.gaps.append("Not started as root: no cgroups, so a function's memory is not limited, its CPU time is not measured, its peak memory is what its process says, and its processes are bounded by an rlimit only; sandboxes share the server's uid.")
+            facts.gaps.append("Not started as root: no cgroups, so a function's memory is limited for each of its processes only (an rlimit on data), its CPU time is not measured, its peak memory is what its process says, and its processes are bounded by an rlimit only; sandboxes share the server's uid.")
         } else if cgroups.version == .none {
-            facts.gaps.append("No usable cgroup controllers: memory is not limited, CPU time is not measured, peak memory is what the process says, and processes are bounded by an rlimit only.")
+            facts.gaps.append("No usable cgroup controllers: memory is limited for each process only (an rlimit on data), CPU time is not measured, peak memory is what the process says, and processes are bounded by an rlimit only.")
         } else {
             let missing = ["memory", "cpu", "pids"].filter { !cgroups.controllers.contains($0) }
             if !missing.isEmpty { facts.gaps.append("cgroup controllers missing: \(missing.joined(separator: ", ")); their limits are not enforced.") }
@@ -298,7 +298,7 @@ final class Helper {
         do {
             try cgroups.limitSandbox(body.cgroup, memoryMB: memory, storageMB: storage)
             try send(
-                mc_message(MC_BECOME, slot: UInt32(root), a: storage, b: storage * 64), payload: Array(digest.utf8),
+                mc_message(MC_BECOME, slot: UInt32(root), a: storage, b: storage * 64, c: memory), payload: Array(digest.utf8),
                 descriptors: descriptors + [body.ownProcs].compactMap { $0 }, to: body.socket)
             if let fd = body.ownProcs { close(fd) }
             var error = csb_error()
@@ -321,7 +321,8 @@ final class Helper {
 
     /// The part of every sandbox that is the same, in C memory that lives as long as the helper.
     private static func makeSpec(
-        _ arguments: Arguments, data: String, skeletons: Skeletons, order: [String], rootless: Bool, hasPids: Bool, template: sock_fprog, child: sock_fprog
+        _ arguments: Arguments, data: String, skeletons: Skeletons, order: [String], rootless: Bool, hasPids: Bool, hasMemory: Bool,
+        template: sock_fprog, child: sock_fprog
     ) -> UnsafePointer<csb_spec> {
         func c(_ text: String?) -> UnsafePointer<CChar>? { text.flatMap { strdup($0) }.map { UnsafePointer($0) } }
         let roots = UnsafeMutablePointer<csb_root>.allocate(capacity: max(1, order.count))
@@ -354,6 +355,7 @@ final class Helper {
         value.file_size_limit = arguments.fileSizeMB << 20
         value.open_files_limit = arguments.openFiles
         value.process_limit = hasPids ? 0 : 1024
+        value.memory_by_rlimit = hasMemory ? 0 : 1
         value.rootless = rootless ? 1 : 0
         withUnsafeMutableBytes(of: &value.hostname) { $0.copyBytes(from: Array("martlet\0".utf8)) }
         spec.initialize(to: value)

@@ -33,7 +33,7 @@ enum mc_op {
   // helper -> init
   MC_SLOT = 16,          // slot; value: number of cgroup.procs fds; fds: those, then [peak], [oom] (b: bit 0, bit 1)
   MC_END = 17,
-  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; payload: the package's digest, or none;
+  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; c: memory MB; payload: the package's digest, or none;
                          // fds: server channel, descriptor channel, log pipe, [cgroup.procs of init's own cgroup]
   // init -> server
   MC_STARTED = 32,       // slot's process exists and is in its cgroups

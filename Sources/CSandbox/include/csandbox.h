@@ -31,6 +31,7 @@ struct csb_spec {
   uint64_t file_size_limit;  // bytes, RLIMIT_FSIZE
   uint32_t open_files_limit; // RLIMIT_NOFILE
   uint32_t process_limit;    // RLIMIT_NPROC, 0: none, because a pids cgroup bounds them
+  int memory_by_rlimit;      // no memory cgroup: each process's data is bounded by the memory size instead (RLIMIT_DATA)
   int rootless;              // all namespaces at once, as an ordinary user must
   char hostname[64];
 };
