@@ -17,7 +17,7 @@ import pytest
 from harness import processes
 from harness.processes import wait_until
 from harness.settings import settings
-from harness.world import ECHO, MARTLET, World, free_port, world
+from harness.world import ECHO, MARTLET, SAMPLES, World, free_port, world
 
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 'done'\n"
 
