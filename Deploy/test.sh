@@ -38,7 +38,7 @@ mkdir -p "$results"
 step "release build"
 swift build -c release --static-swift-stdlib || fail "the release build failed"
 step "debug build"
-swift build --build-tests || fail "the debug build failed"
+swift build --build-tests --explicit-target-dependency-import-check error || fail "the debug build failed"
 
 # A suite whose run ends badly without a failed test in its file (a crash, an import error) counts as one failure.
 crashed=()
