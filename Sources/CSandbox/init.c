@@ -49,19 +49,38 @@ static int bind_read_only(const char *source, const char *target) {
 
 // Step by step without following links: the server owns these folders and may not aim root's bind mount elsewhere. Opened
 // here, because a descriptor from another mount namespace cannot be bound.
-static int bind_package(const char *data, const char *digest, const char *target) {
+static int open_package(const char *data, const char *digest) {
   int folder = open(data, O_PATH | O_DIRECTORY | O_CLOEXEC);
   int packages = folder < 0 ? -1 : openat(folder, "packages", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   int package = packages < 0 ? -1 : openat(packages, digest, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int error = errno;
+  if (packages >= 0) close(packages);
+  if (folder >= 0) close(folder);
+  errno = error;
+  return package;
+}
+
+static int bind_package(const char *data, const char *digest, const char *target) {
+  int package = open_package(data, digest);
   char path[40];
   snprintf(path, sizeof path, "/proc/self/fd/%d", package);
   int r = package < 0 ? -1 : bind_read_only(path, target);
   int error = errno;
   if (package >= 0) close(package);
-  if (packages >= 0) close(packages);
-  if (folder >= 0) close(folder);
   errno = error;
   return r;
+}
+
+int csb_package_mount(const char *data, const char *digest) {
+  int package = open_package(data, digest);
+  int tree = package < 0 ? -1 : (int)syscall(SYS_open_tree, package, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .propagation = MS_PRIVATE};
+  int r = tree < 0 ? -1 : (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+  int error = errno;
+  if (package >= 0) close(package);
+  if (r && tree >= 0) close(tree);
+  errno = error;
+  return r ? -1 : tree;
 }
 
 static int make_dev(const char *target, int rootless) {
@@ -198,6 +217,7 @@ static pid_t template_pid;
 static int own_procs = -1;  // cgroup.procs of init's own cgroup
 static int warming;         // a template runs init; how many more times to keep the cgroup lock warm
 static uint64_t template_cpu; // microseconds, of the last one that was reaped
+static uint64_t spare_cpu;    // microseconds that the template took before this sandbox had a function
 static uint64_t template_control_inode;
 static char payload[MC_MAX_PAYLOAD + 1];
 
@@ -667,7 +687,20 @@ static void audited(int measure_only) {
   audit_found = 0, audit_text[0] = 0;
   if (!measure_only) audit();
   measure_template(&cpu, &anonymous);
-  to_server(MC_AUDITED, MC_TEMPLATE_SLOT, 0, audit_found, cpu, anonymous, audit_text);
+  to_server(MC_AUDITED, MC_TEMPLATE_SLOT, 0, audit_found, cpu > spare_cpu ? cpu - spare_cpu : 0, anonymous, audit_text);
+}
+
+// --- a spare gets its function ---------------------------------------------------------------------------------------------
+
+static void assign(int package) {
+  uint64_t anonymous;
+  reap(); // a runtime that has ended is of no use to anybody
+  errno = ECHILD;
+  int r = template_pid ? (int)syscall(SYS_move_mount, package, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) : -1;
+  int error = r ? errno : 0;
+  measure_template(&spare_cpu, &anonymous);
+  prctl(PR_SET_NAME, "martlet-init", 0, 0, 0);
+  to_server(MC_ASSIGNED, MC_TEMPLATE_SLOT, error, 0, 0, 0, NULL);
 }
 
 // --- memory past the function's size -------------------------------------------------------------------------------------
@@ -715,7 +748,7 @@ static void from_helper(void) {
     s->oom = m.b & 2 ? fds[used++] : -1;
     s->state = FREE;
     if ((int)m.slot >= slots_known) slots_known = (int)m.slot + 1;
-  }
+  } else if (m.op == MC_PACKAGE && n == 1) assign(fds[0]);
   for (; used < n; used++) close(fds[used]);
 }
 
@@ -806,7 +839,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   int got = mc_receive(helper_fd, &become, payload, MC_MAX_PAYLOAD, fds, &n, 0);
   if (got <= 0) _exit(0);
   if (become.op != MC_BECOME || n < 3 || become.slot >= (uint32_t)s->root_count || (become.length && become.length != 64)) { errno = EINVAL; give_up(sync, S_FDS); }
-  prctl(PR_SET_NAME, "martlet-init", 0, 0, 0);
+  prctl(PR_SET_NAME, become.d ? "martlet-spare" : "martlet-init", 0, 0, 0);
   char digest[65];
   memcpy(digest, payload, become.length), digest[become.length] = 0;
   setup = (struct mc_setup){(uint32_t)become.a, (uint32_t)become.b};

@@ -20,7 +20,13 @@ final class FunctionHost: EnvironmentOwner {
         let started: NIODeadline
         var line: TemplateLine?
         var state = TemplateState.starting
+        /// It is a spare and has not got its function yet.
+        var isSpare = false
+        /// When a spare got its function.
+        var assignedAt: NIODeadline?
         var readyAt: NIODeadline?
+        /// When init could begin.
+        var processAt: NIODeadline? { assignedAt ?? line?.processAt }
         var timeout: Scheduled<Void>?
         /// For itself and one copy, so that templates alone can never fill the node.
         var permit: NodeAdmission.Permit?
@@ -287,19 +293,30 @@ final class FunctionHost: EnvironmentOwner {
             pool.templateFailed(id, .noRoom, now: now, into: &actions)
             return
         }
+        let spare = pipeline.spares.take(for: version)
+        pipeline.spares.noteUse(of: version.configuration.runtime)
+        startTemplate(id, permit, spare: spare, started: .now())
+    }
+
+    private func startTemplate(_ id: TemplateID, _ permit: NodeAdmission.Permit, spare: SpareTemplates.Spare?, started: NIODeadline) {
         do {
             let offer = pipeline.node.offer(runtime: version.configuration.runtime)
             guard let offer else { throw LinuxError("starting \(version.configuration.runtime): not offered by this host", ENOENT) }
-            let sandbox = try pipeline.node.makeSandbox(for: version)
-            let run = TemplateRun(id: id, sandbox: sandbox, started: .now())
+            let sandbox = try spare?.sandbox ?? pipeline.node.makeSandbox(for: version)
+            let run = TemplateRun(id: id, sandbox: sandbox, started: started)
             run.permit = permit
             templates[id] = run
             let me = NIOLoopBound((self, run), eventLoop: pipeline.loop)
             sandbox.whenGone = { failure in me.value.0.sandboxGone(me.value.1, failure) }
-            run.line = try TemplateLine(
-                sandbox: sandbox, offer: offer, initFrame: initFrame(), loop: pipeline.loop,
-                answered: { result in me.value.0.templateAnswered(me.value.1, result) })
-            run.line?.whenLost = { exit in me.value.0.templateEnded(me.value.1, exit) }
+            let line = try spare?.line ?? TemplateLine(sandbox: sandbox, offer: offer, loop: pipeline.loop)
+            run.line = line
+            line.whenLost = { exit in me.value.0.templateEnded(me.value.1, exit) }
+            if spare == nil {
+                initialise(run)
+            } else {
+                run.isSpare = true
+                try sandbox.assign(version) { error in me.value.0.assigned(me.value.1, error) }
+            }
             run.timeout = pipeline.loop.scheduleTask(in: .seconds(Int64(pipeline.configuration.initSeconds))) {
                 let (host, run) = me.value
                 guard run.state != .ready else { return }
@@ -312,6 +329,33 @@ final class FunctionHost: EnvironmentOwner {
             pipeline.report("a sandbox could not be made", version, "\(error)")
             pool.templateFailed(id, .sandbox, now: now, into: &actions)
         }
+    }
+
+    private func initialise(_ run: TemplateRun) {
+        let me = NIOLoopBound((self, run), eventLoop: pipeline.loop)
+        run.line?.initialise(initFrame()) { result in me.value.0.templateAnswered(me.value.1, result) }
+    }
+
+    /// The function is in the spare, or a sandbox of its own is made for it.
+    private func assigned(_ run: TemplateRun, _ error: LinuxError?) {
+        guard templates[run.id] === run else { return }
+        guard let error else {
+            run.isSpare = false
+            run.assignedAt = .now()
+            return initialise(run)
+        }
+        templates[run.id] = nil
+        run.timeout?.cancel()
+        run.line?.close()
+        run.sandbox.whenGone = nil
+        run.sandbox.destroy()
+        // Other errors concern this function or this sandbox alone.
+        if error.number == ENOSYS || error.number == EPERM {
+            pipeline.spares.disable()
+            pipeline.report("a spare sandbox could not be given its function; none are made any more", version, "\(error)")
+        }
+        guard let permit = run.permit else { return }
+        startTemplate(run.id, permit, spare: nil, started: run.started)
     }
 
     private func initFrame() -> ByteBuffer {
@@ -450,6 +494,7 @@ final class FunctionHost: EnvironmentOwner {
     /// It ended by itself after its init: killed for memory, or by what it left running. Its copies go on.
     private func templateEnded(_ run: TemplateRun, _ exit: SandboxHandle.Exit) {
         guard templates[run.id] === run else { return }
+        guard !run.isSpare else { return assigned(run, LinuxError("the spare ended", ECHILD)) }
         writeInitLog(run.sandbox)
         guard run.state == .ready else { return templateFailed(run, .initError, payload: exitPayload(requestID: nil, exit)) }
         templates[run.id] = nil
@@ -831,8 +876,8 @@ final class FunctionHost: EnvironmentOwner {
             } else {
                 sandbox = overlap(environment.startedAt, environment.readyAt)
                 if call.startKind == .cold, let run = templates.values.first(where: { $0.sandbox === environment.sandbox }) {
-                    sandbox += overlap(run.started, run.line?.processAt)
-                    initialization = overlap(run.line?.processAt ?? run.started, run.readyAt)
+                    sandbox += overlap(run.started, run.processAt)
+                    initialization = overlap(run.processAt ?? run.started, run.readyAt)
                 }
             }
         }

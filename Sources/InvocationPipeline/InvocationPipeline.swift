@@ -41,6 +41,7 @@ public final class InvocationPipeline: Invoker {
     private var hosts: [UInt64: FunctionHost] = [:]
     private var hostsByFunction: [FunctionKey: Set<UInt64>] = [:]
     private var admission: NodeAdmission
+    let spares: SpareTemplates
     /// Revisions with requests that wait for memory of the node, in the order of their asking.
     private var roomQueue: [UInt64] = []
     private var isSharingRoom = false
@@ -63,8 +64,12 @@ public final class InvocationPipeline: Invoker {
         self.configuration = configuration
         self.observer = observer
         self.wallClock = wallClock
+        spares = SpareTemplates(node: node, keepSeconds: configuration.spareSeconds, storageMB: Self.spareStorageMB)
         admission = NodeAdmission(limits: .init(memoryMB: configuration.nodeMemoryMB, concurrency: configuration.nodeConcurrency))
     }
+
+    /// What a function has unless it asks for more.
+    private static let spareStorageMB = 512
 
     static func micros(_ time: NIODeadline) -> UInt64 { time.uptimeNanoseconds / 1000 }
 
@@ -138,7 +143,7 @@ public final class InvocationPipeline: Invoker {
             guard let host = hosts[revision] else { continue }
             if wanted.contains(revision) { host.update(configuration.limits(reserved: record?.reservedConcurrency)) } else { host.retire() }
         }
-        if record == nil { try? logs.delete(changed) }
+        if let record { spares.noteUse(of: record.latest.configuration.runtime) } else { try? logs.delete(changed) }
         for revision in hostsByFunction[changed] ?? [] {
             if let host = hosts[revision], host.isDrained { drained(host) }
         }

@@ -13,6 +13,8 @@ public struct PipelineConfiguration: Sendable {
     /// Seconds without a request until a function is scaled to zero.
     public var idleSeconds = 60.0
     public var templateMaxAgeSeconds = 14_400.0
+    /// Seconds that a runtime without a function is kept for the next cold start of its language; 0: none is made.
+    public var spareSeconds = 300.0
     /// Seconds that init may take.
     public var initSeconds = 10
     /// Copies kept ready ahead for one function version.

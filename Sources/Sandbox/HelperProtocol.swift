@@ -5,13 +5,16 @@ public import CChild
 public enum HelperOperation: UInt32, Sendable {
     // server → helper
     /// slot: sandbox ID chosen by the server; a: memory size MB; b: ephemeral storage MB; payload: 64 hexadecimal digits
-    /// of the package, a newline, the runtime's full name; descriptors: init's ends of the control and descriptor
+    /// of the package, or none of them for a spare that `assign` gives its function, a newline, the runtime's full name; descriptors: init's ends of the control and descriptor
     /// channels and of the log pipe.
     case create = 64
     /// slot: slot index; value: sandbox ID.
     case addSlot = 65
     /// slot: sandbox ID. Answered by `gone`.
     case destroy = 66
+    /// A spare gets its function. slot: sandbox ID; a: memory size MB; payload: 64 hexadecimal digits of the package.
+    /// Answered by init (`MC_ASSIGNED`), or by `notAssigned`.
+    case assign = 67
     // helper → server
     /// Sent once at start; payload: `NodeFacts` as text.
     case ready = 80
@@ -22,6 +25,8 @@ public enum HelperOperation: UInt32, Sendable {
     case slotAdded = 82
     /// slot: sandbox ID; value: wait status of its PID 1.
     case gone = 83
+    /// slot: sandbox ID; value: an error number; payload: a sentence.
+    case notAssigned = 84
 }
 
 /// One language runtime that functions can name.

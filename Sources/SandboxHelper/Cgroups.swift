@@ -155,11 +155,14 @@ struct Cgroups {
     /// CPU by weight in proportion to memory, 1,769 MB being one whole CPU's weight as on Lambda.
     private func limits(_ path: String, memoryMB: UInt64, storageMB: UInt64, processes: Int) throws {
         let bytes = (memoryMB + storageMB) << 20
+        // Where the kernel accounts swap, it is no way around the limit. Before the memory's own where that is raised, which v1
+        // allows up to this one only, and after it where it is new.
+        let swap = (v1: ("memory.memsw.limit_in_bytes", "\(bytes)"), v2: ("memory.swap.max", "0"))
+        try? set("memory", path, v1: swap.v1, v2: swap.v2)
         try set("memory", path, v1: ("memory.limit_in_bytes", "\(bytes)"), v2: ("memory.max", "\(bytes)"))
         try set("cpu", path, v1: ("cpu.shares", "\(max(2, 1024 * memoryMB / 1769))"), v2: ("cpu.weight", "\(min(10_000, max(1, 100 * memoryMB / 1769)))"))
         try set("pids", path, v1: ("pids.max", "\(processes)"), v2: ("pids.max", "\(processes)"))
-        // Where the kernel accounts swap, it is no way around the limit.
-        try? set("memory", path, v1: ("memory.memsw.limit_in_bytes", "\(bytes)"), v2: ("memory.swap.max", "0"))
+        try? set("memory", path, v1: swap.v1, v2: swap.v2)
     }
 
     /// Makes the groups of a sandbox and moves its PID 1 into them; limits follow when it is known whose it is.

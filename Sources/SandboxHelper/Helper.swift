@@ -49,8 +49,10 @@ private struct Live {
     /// The build's result, until init says it is up.
     var sync: Int32?
     let uid: UInt32
-    let memoryMB: UInt64
+    var memoryMB: UInt64
     let storageMB: UInt64
+    /// Without a function yet.
+    var isSpare: Bool
     /// The number its cgroups are named by.
     let cgroup: UInt32
 }
@@ -222,6 +224,7 @@ final class Helper {
         switch HelperOperation(rawValue: head.op) {
         case .create: try create(message)
         case .addSlot: try addSlot(head.slot, sandbox: UInt32(bitPattern: head.value))
+        case .assign: try assign(message)
         case .destroy: if let sandbox = live[head.slot] { kill(sandbox.pid, SIGKILL) }
         default: break
         }
@@ -235,7 +238,7 @@ final class Helper {
     private func create(_ message: ReceivedMessage) throws {
         let id = message.head.slot
         let words = String(decoding: message.payload, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        guard words.count == 2, words[0].utf8.count == 64, words[0].utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }),
+        guard words.count == 2, words[0].isEmpty || Self.isDigest(words[0]),
             let root = rootOrder.firstIndex(of: words[1]), message.descriptors.count == 3, live[id] == nil, live.count < 4096, id < 1 << 30,
             (64...65_536).contains(message.head.a), (16...65_536).contains(message.head.b)
         else { return try refuse(id, EINVAL, "malformed request for a sandbox") }
@@ -247,10 +250,33 @@ final class Helper {
             embryo = nil
             try become(
                 body, id: id, uid: uid, root: root, memory: message.head.a, storage: message.head.b, digest: words[0],
-                descriptors: message.descriptors)
+                isSpare: words[0].isEmpty, descriptors: message.descriptors)
         } catch {
             let failure = error as? LinuxError
             try refuse(id, failure?.number ?? EIO, "\(error)")
+        }
+    }
+
+    private static func isDigest(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
+    private func assign(_ message: ReceivedMessage) throws {
+        let (id, memory) = (message.head.slot, message.head.a)
+        do {
+            let digest = String(decoding: message.payload, as: UTF8.self)
+            guard var sandbox = live[id], sandbox.isSpare, sandbox.sync == nil, Self.isDigest(digest), (64...65_536).contains(memory) else {
+                throw LinuxError("giving a sandbox its function: malformed request", EINVAL)
+            }
+            try cgroups.limitSandbox(sandbox.cgroup, memoryMB: memory, storageMB: sandbox.storageMB)
+            let package = try check("mounting the package \(digest)") { csb_package_mount(dataPath, digest) }
+            defer { close(package) }
+            try send(mc_message(MC_PACKAGE), descriptors: [package], to: sandbox.socket)
+            sandbox.memoryMB = memory
+            sandbox.isSpare = false
+            live[id] = sandbox
+        } catch let error as LinuxError {
+            try send(mc_message(.notAssigned, slot: id, value: error.number), payload: Array("\(error)".utf8), to: HelperDescriptor.server)
         }
     }
 
@@ -294,11 +320,13 @@ final class Helper {
         if !cgroups.removeSandbox(cgroup) { cgroupsToRemove.append(cgroup) }
     }
 
-    private func become(_ body: Embryo, id: UInt32, uid: UInt32, root: Int, memory: UInt64, storage: UInt64, digest: String, descriptors: [Int32]) throws {
+    private func become(_ body: Embryo, id: UInt32, uid: UInt32, root: Int, memory: UInt64, storage: UInt64, digest: String, isSpare: Bool = false,
+        descriptors: [Int32]
+    ) throws {
         do {
             try cgroups.limitSandbox(body.cgroup, memoryMB: memory, storageMB: storage)
             try send(
-                mc_message(MC_BECOME, slot: UInt32(root), a: storage, b: storage * 64, c: memory), payload: Array(digest.utf8),
+                mc_message(MC_BECOME, slot: UInt32(root), a: storage, b: storage * 64, c: memory, d: isSpare ? 1 : 0), payload: Array(digest.utf8),
                 descriptors: descriptors + [body.ownProcs].compactMap { $0 }, to: body.socket)
             if let fd = body.ownProcs { close(fd) }
             var error = csb_error()
@@ -315,7 +343,8 @@ final class Helper {
             throw error
         }
         live[id] = Live(
-            pid: body.pid, pidfd: body.pidfd, socket: body.socket, sync: body.sync, uid: uid, memoryMB: memory, storageMB: storage, cgroup: body.cgroup)
+            pid: body.pid, pidfd: body.pidfd, socket: body.socket, sync: body.sync, uid: uid, memoryMB: memory, storageMB: storage,
+            isSpare: isSpare, cgroup: body.cgroup)
         _ = csb_release(body.sync)
     }
 

@@ -70,7 +70,7 @@ struct Skeletons {
     private func makeRoot(_ offer: RuntimeOffer, runtimeFiles: String) throws -> Root {
         let root = "\(base)/roots/\(offer.name)"
         var steps: [Step] = []
-        for folder in ["usr/bin", "usr/lib", "usr/share", "var/task", "var/runtime", "tmp", "proc", "dev", "opt"] { try makeFolders("\(root)/\(folder)") }
+        for folder in ["usr/bin", "usr/lib", "usr/share", "var/task/lib", "var/runtime", "tmp", "proc", "dev", "opt/lib"] { try makeFolders("\(root)/\(folder)") }
         symlink("usr/bin", root + "/bin")
         symlink("usr/lib", root + "/lib")
         try Self.hardlink(base + "/tools", to: root + "/usr/bin")

@@ -28,11 +28,26 @@ public final class SandboxNode {
 
     /// Asks for a sandbox of this version. It is usable at once: what is sent to it waits until it is up.
     public func makeSandbox(for version: FunctionVersion) throws -> SandboxHandle {
+        let configuration = version.configuration
+        return try makeSandbox(
+            runtime: configuration.runtime, memoryMB: configuration.memorySize, storageMB: configuration.ephemeralStorage,
+            digest: version.code.sha256)
+    }
+
+    /// Asks for a sandbox with this runtime and without a function; `assign` gives it one.
+    public func makeSpare(runtime: String, storageMB: Int) throws -> SandboxHandle {
+        try makeSandbox(runtime: runtime, memoryMB: Self.spareMemoryMB, storageMB: storageMB, digest: "")
+    }
+
+    /// The least that a function can have.
+    private static let spareMemoryMB = 128
+
+    private func makeSandbox(runtime: String, memoryMB: Int, storageMB: Int, digest: String) throws -> SandboxHandle {
         guard !isLost else { throw LinuxError("making a sandbox: the helper has ended", ECHILD) }
         let id = nextID
         nextID = nextID &+ 1 & 0x3FFF_FFFF
         let handle = try SandboxHandle(id: id, node: self, link: link)
-        try handle.open(version)
+        try handle.open(runtime: runtime, memoryMB: memoryMB, storageMB: storageMB, digest: digest)
         sandboxes[id] = handle
         return handle
     }
@@ -49,6 +64,8 @@ public final class SandboxNode {
             } else {
                 for fd in message.descriptors { Glibc.close(fd) }
             }
+        case .notAssigned:
+            sandboxes[head.slot]?.assignment(LinuxError(String(decoding: message.payload, as: UTF8.self), head.value))
         case .gone:
             sandboxes.removeValue(forKey: head.slot)?.gone()
         default:
@@ -214,6 +231,7 @@ public final class SandboxHandle {
     private var templateEnded: ((Exit) -> Void)?
     private var templateStarted: (() -> Void)?
     private var audited: ((Audit) -> Void)?
+    private var assigned: ((LinuxError?) -> Void)?
     /// Called once, when nothing of the sandbox is left.
     public var whenGone: ((_ failure: String?) -> Void)?
     private var failure: String?
@@ -224,7 +242,7 @@ public final class SandboxHandle {
         self.link = link
     }
 
-    func open(_ version: FunctionVersion) throws {
+    func open(runtime: String, memoryMB: Int, storageMB: Int, digest: String) throws {
         let (ours, theirs) = try socketPair()
         let (oursDescriptors, theirsDescriptors) = try socketPair()
         let pipe = try logPipe()
@@ -233,10 +251,9 @@ public final class SandboxHandle {
             Glibc.close(theirs)
             Glibc.close(theirsDescriptors)
         }
-        let configuration = version.configuration
         try link.send(
-            .create, slot: id, a: UInt64(configuration.memorySize), b: UInt64(configuration.ephemeralStorage),
-            payload: Array("\(version.code.sha256)\n\(configuration.runtime)".utf8), descriptors: [theirs, theirsDescriptors, pipe.write])
+            .create, slot: id, a: UInt64(memoryMB), b: UInt64(storageMB), payload: Array("\(digest)\n\(runtime)".utf8),
+            descriptors: [theirs, theirsDescriptors, pipe.write])
         // The channel only reads; messages to init are written past it, because they carry descriptors.
         let readEnd = try check("duplicating a descriptor") { fcntl(control, F_DUPFD_CLOEXEC, 3) }
         let me = NIOLoopBound(self, eventLoop: node.loop)
@@ -254,6 +271,19 @@ public final class SandboxHandle {
                 case .failure: me.value.destroy()
                 }
             }
+    }
+
+    /// Mounts the version's package in a spare and sets its limits. The template's INIT frame may be sent on success.
+    public func assign(_ version: FunctionVersion, _ completion: @escaping (LinuxError?) -> Void) throws {
+        guard !isGone else { throw LinuxError("giving a sandbox its function: it has ended", ECHILD) }
+        assigned = completion
+        try link.send(.assign, slot: id, a: UInt64(version.configuration.memorySize), payload: Array(version.code.sha256.utf8))
+    }
+
+    func assignment(_ error: LinuxError?) {
+        let completion = assigned
+        assigned = nil
+        completion?(error)
     }
 
     // MARK: Slots
@@ -421,6 +451,8 @@ public final class SandboxHandle {
                 Audit(
                     isForkable: message.a == 0, isInconclusive: message.a & UInt64(MC_FOUND_UNREADABLE.rawValue) != 0, findings: String(buffer: payload), cpuMicroseconds: message.b,
                     anonymousBytes: message.c << 10))
+        case MC_ASSIGNED:
+            assignment(message.value == 0 ? nil : LinuxError("mounting the package in a sandbox", message.value))
         case MC_LISTENER:
             if let received = try? receive(from: descriptors, capacity: 0), let fd = received.descriptors.first {
                 for extra in received.descriptors.dropFirst() { Glibc.close(extra) }
@@ -466,6 +498,7 @@ public final class SandboxHandle {
         let running = occupants
         occupants = [:]
         ended?(lost)
+        assignment(LinuxError("giving a sandbox its function: it has ended", ECHILD))
         for waiter in waiters { waiter(.failure(LinuxError("taking a slot: the sandbox has ended", ECHILD))) }
         for occupant in running.values { occupant.sandboxLost() }
         let told = whenGone

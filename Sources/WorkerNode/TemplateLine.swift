@@ -4,7 +4,8 @@ public import NIOCore
 import NIOPosix
 public import Sandbox
 
-/// The server's line to a template while it runs init: INIT goes out, READY or INIT_ERROR comes back. Confined to the loop.
+/// The server's line to a template: its process is started, then INIT goes out and READY or INIT_ERROR comes back. Between
+/// the two it may wait for its function. Confined to the loop.
 public final class TemplateLine {
     public enum Answer {
         case ready
@@ -18,19 +19,17 @@ public final class TemplateLine {
     private var answered: ((Answer) -> Void)?
     /// When the sandbox was up and the process was started.
     public private(set) var processAt: NIODeadline?
-    /// After its answer: the template has ended although nobody told it to.
+    /// Before INIT or after its answer: the template has ended although nobody told it to.
     public var whenLost: ((SandboxHandle.Exit) -> Void)?
     private var isClosed = false
+    /// Until there is a channel.
+    private var unsent: ByteBuffer?
 
-    public init(sandbox: SandboxHandle, offer: RuntimeOffer, initFrame: ByteBuffer, loop: any EventLoop, answered: @escaping (Answer) -> Void) throws {
-        self.answered = answered
+    /// Starts the process.
+    public init(sandbox: SandboxHandle, offer: RuntimeOffer, loop: any EventLoop) throws {
         let (ours, theirs) = try socketPair()
         defer { Glibc.close(theirs) }
         let me = NIOLoopBound(self, eventLoop: loop)
-        var frame = ByteBufferAllocator().buffer(capacity: Frames.headerSize + initFrame.readableBytes)
-        Frames.write(.initialize, payloadLength: initFrame.readableBytes, into: &frame)
-        frame.writeImmutableBuffer(initFrame)
-        let first = frame
         ClientBootstrap(group: loop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -48,11 +47,23 @@ public final class TemplateLine {
                 }
             }
             .withConnectedSocket(ours)
-            .whenSuccess { $0.writeAndFlush(first, promise: nil) }
+            .whenSuccess { channel in
+                if let frame = me.value.unsent { channel.writeAndFlush(frame, promise: nil) }
+                me.value.unsent = nil
+            }
         try sandbox.startTemplate(
             .python(offer, mode: .template), worker: theirs,
             started: { me.value.processAt = .now() },
             ended: { exit in me.value.ended(exit) })
+    }
+
+    /// Has the template run init.
+    public func initialise(_ payload: ByteBuffer, answered: @escaping (Answer) -> Void) {
+        self.answered = answered
+        var frame = ByteBufferAllocator().buffer(capacity: Frames.headerSize + payload.readableBytes)
+        Frames.write(.initialize, payloadLength: payload.readableBytes, into: &frame)
+        frame.writeImmutableBuffer(payload)
+        if let channel, channel.isActive { channel.writeAndFlush(frame, promise: nil) } else { unsent = frame }
     }
 
     private func answer(_ answer: Answer) {

@@ -581,8 +581,6 @@ def handler(event, context):
 
 @pytest.mark.timeout(400)
 def test_init_stays_small_over_thousands_of_invocations(arena):
-    if arena.environment:
-        pytest.skip("the same without the newer interfaces")
     arena.create("many", ECHO)
     arena.call("many", {})
     pid = max(sandboxes(arena))

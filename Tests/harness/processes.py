@@ -83,8 +83,9 @@ class Family:
         own_depth = processes[supervisor].depth if supervisor in processes else 1
         self.supervisor = supervisor
         self.all = below
-        # A PID 1 that waits to become somebody's sandbox belongs to the helper and to no function.
-        below = [p for p in below if p.name != "martlet-embryo"]
+        # What waits to become somebody's sandbox, a PID 1 alone or with a runtime, belongs to no function.
+        spares = {p.pid for p in below if p.name == "martlet-spare"}
+        below = [p for p in below if p.name != "martlet-embryo" and p.pid not in spares and p.parent not in spares]
         outer = [p for p in below if p.depth == own_depth]
         self.helper = next((p.pid for p in outer if is_helper(p)), None)
         self.server = next((p.pid for p in outer if p.parent == supervisor and not is_helper(p)), None)

@@ -110,7 +110,7 @@ static void reopen_held(void) {
 // The pages one pass of the runtime's own code dirties, learned in a copy that never sees a request. Each later copy
 // breaks copy-on-write on them before its request arrives.
 struct range { uintptr_t start; uint32_t pages; };
-struct learned { uint32_t count; struct range ranges[1020]; };
+struct learned { uint32_t count, read_count; struct range ranges[1020], read[1020]; };
 static struct learned *learned;
 static int populate_works = 1;
 
@@ -122,17 +122,19 @@ static void learn_pages(struct learned *out) {
   while (maps && pagemap >= 0 && fgets(line, sizeof line, maps)) {
     unsigned long start, end;
     char permissions[8];
-    if (sscanf(line, "%lx-%lx %7s", &start, &end, permissions) != 3 || permissions[1] != 'w' || permissions[3] == 's' ||
-        strstr(line, "[v")) continue;
+    if (sscanf(line, "%lx-%lx %7s", &start, &end, permissions) != 3 || permissions[3] == 's' || strstr(line, "[v")) continue;
+    int writable = permissions[1] == 'w';
+    uint32_t *count = writable ? &out->count : &out->read_count;
+    struct range *ranges = writable ? out->ranges : out->read;
     for (unsigned long at = start; at < end;) {
       size_t pages = (end - at) / 4096;
       if (pages > 4096) pages = 4096;
       if (pread(pagemap, entries, pages * 8, (off_t)(at / 4096 * 8)) != (ssize_t)(pages * 8)) break;
       for (size_t i = 0; i < pages; i++) {
-        if (!(entries[i] >> 63) || !(entries[i] >> 56 & 1)) continue; // present, and mapped by this process alone
-        struct range *last = out->count ? &out->ranges[out->count - 1] : NULL;
+        if (!(entries[i] >> 63) || (writable && !(entries[i] >> 56 & 1))) continue; // present; if written, by this process alone
+        struct range *last = *count ? &ranges[*count - 1] : NULL;
         if (last && last->start + last->pages * 4096ul == at + i * 4096) last->pages++;
-        else if (out->count < 1020) out->ranges[out->count++] = (struct range){at + i * 4096, 1};
+        else if (*count < 1020) ranges[(*count)++] = (struct range){at + i * 4096, 1};
       }
       at += pages * 4096;
     }
@@ -154,7 +156,29 @@ static void prefault(void) {
   }
 }
 
+// fork() leaves out the page tables of file mappings, so that each copy would fault in the interpreter's code again; it
+// copies them where a mapping holds a page of the process's own. So one page of each is written with what it holds.
+static void keep_file_pages(void) {
+  FILE *maps = fopen("/proc/self/maps", "r");
+  char line[512];
+  while (maps && fgets(line, sizeof line, maps)) {
+    unsigned long start, end, inode;
+    char permissions[8];
+    if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &start, &end, permissions, &inode) != 4 || !inode || permissions[0] != 'r' ||
+        permissions[1] == 'w' || permissions[3] == 's' || end - start < 8 * 4096) continue;
+    int protection = PROT_READ | (permissions[2] == 'x' ? PROT_EXEC : 0);
+    volatile char *page = (volatile char *)(end - 4096);
+    // The whole of it, or the kernel would keep the written page as a mapping apart; executable all the while, since it may
+    // be the code that runs.
+    if (mprotect((void *)start, end - start, protection | PROT_WRITE)) continue;
+    *page = *page;
+    mprotect((void *)start, end - start, protection);
+  }
+  if (maps) fclose(maps);
+}
+
 static void learn(PyObject *rehearse) {
+  keep_file_pages();
   struct learned *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return;
   PyOS_BeforeFork();
@@ -173,6 +197,9 @@ static void learn(PyObject *rehearse) {
     learned = mmap(NULL, sizeof *learned, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (learned == MAP_FAILED) learned = NULL;
     else memcpy(learned, shared, sizeof *learned), mprotect(learned, sizeof *learned, PROT_READ);
+    // What only copies run is mapped here, too.
+    for (uint32_t i = 0; i < shared->read_count && i < 1020; i++)
+      madvise((void *)shared->read[i].start, shared->read[i].pages * 4096ul, 22 /* MADV_POPULATE_READ */);
   }
   munmap(shared, sizeof *shared);
 }

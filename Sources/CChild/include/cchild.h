@@ -33,8 +33,9 @@ enum mc_op {
   // helper -> init
   MC_SLOT = 16,          // slot; value: number of cgroup.procs fds; fds: those, then [peak], [oom] (b: bit 0, bit 1)
   MC_END = 17,
-  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; c: memory MB; payload: the package's digest, or none;
+  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; c: memory MB; d: 1 for a spare; payload: the package's digest, or none;
                          // fds: server channel, descriptor channel, log pipe, [cgroup.procs of init's own cgroup]
+  MC_PACKAGE = 19,       // a spare gets its function; fds: a detached read-only mount of its package
   // init -> server
   MC_STARTED = 32,       // slot's process exists and is in its cgroups
   MC_EXITED = 33,        // value: wait status; a: CPU microseconds by rusage; b: max RSS KiB; c: bit 0 = out of memory, above bit 8 the errno of an exec that failed
@@ -42,6 +43,7 @@ enum mc_op {
   MC_AUDITED = 35,       // a: findings bit set (mc_finding); b: CPU microseconds of init; c: anonymous memory KiB; payload: one line of text
   MC_LISTENER = 36,      // slot's Runtime API socket waits on the descriptor channel
   MC_UP = 37,            // to the helper: init runs
+  MC_ASSIGNED = 38,      // the package is at /var/task; value: 0 or errno
   // init -> template and back
   MC_COPY = 48,          // fds: worker socket, log pipe, network namespace
   MC_COPIED = 49,        // value: the copy's pid in the sandbox's PID namespace, or -errno

@@ -58,3 +58,5 @@ int csb_landlock_abi(void);
 // Feature-test macros hide these from Swift.
 enum { CSB_O_PATH = 010000000 };
 int csb_new_mount_namespace(void);
+// A detached read-only mount of the package with this digest, to be sent to a sandbox; -1 with errno. Needs Linux 5.12.
+int csb_package_mount(const char *data, const char *digest);

@@ -14,6 +14,9 @@ struct ServerConfiguration: Hashable, Sendable {
     var drainSeconds = 10
     /// Seconds without a request after which nothing of a function stays in memory, 1…86,400.
     var idleSeconds = 60
+    /// Seconds after the last use of a language that one runtime without a function stays for its next cold start,
+    /// 0…86,400; 0 keeps none.
+    var spareSeconds = 300
     /// Seconds after which a template is made anew (credentials, DNS and clocks in it go stale), 60…604,800.
     var templateMaxAgeSeconds = 14_400
     /// Invocations that run at the same time on this node, 1…100,000.

@@ -52,6 +52,7 @@ struct Setting: Sendable {
         integer("uidRange.count", \.uidRange.count, 16...400_000),
         integer("drainSeconds", \.drainSeconds, 0...900),
         integer("idleSeconds", \.idleSeconds, 1...86_400),
+        integer("spareSeconds", \.spareSeconds, 0...86_400),
         integer("templateMaxAgeSeconds", \.templateMaxAgeSeconds, 60...604_800),
         integer("nodeConcurrency", \.nodeConcurrency, 1...100_000),
         integer("nodeMemoryMB", \.nodeMemoryMB, 128...16_777_216),

@@ -134,6 +134,7 @@ struct Server {
         settings.nodeMemoryMB = configuration.nodeMemoryMB
         settings.queueDepth = configuration.queueDepthPerFunction
         settings.idleSeconds = Double(configuration.idleSeconds)
+        settings.spareSeconds = Double(configuration.spareSeconds)
         settings.templateMaxAgeSeconds = Double(configuration.templateMaxAgeSeconds)
         settings.outputLimit = configuration.logs.outputLimitBytes
         let pipelineSettings = settings
