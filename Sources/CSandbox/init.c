@@ -210,6 +210,7 @@ static struct slot slots[MC_MAX_SLOTS];
 static int slots_known;
 // Why a slot's program could not be executed: written by the new process, which shares this memory with init until exec.
 static int *exec_errors;
+static int is_spare; // no function yet: there is time
 
 static const struct csb_spec *spec;
 static int server_fd, helper_fd, descriptor_fd, log_fd, template_fd = -1, signal_fd, null_fd;
@@ -699,6 +700,7 @@ static void assign(int package) {
   int r = template_pid ? (int)syscall(SYS_move_mount, package, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) : -1;
   int error = r ? errno : 0;
   measure_template(&spare_cpu, &anonymous);
+  is_spare = 0;
   prctl(PR_SET_NAME, "martlet-init", 0, 0, 0);
   to_server(MC_ASSIGNED, MC_TEMPLATE_SLOT, error, 0, 0, 0, NULL);
 }
@@ -783,7 +785,7 @@ __attribute__((noreturn)) static void run(void) {
   for (;;) {
     struct pollfd p[4] = {{helper_fd, POLLIN, 0}, {server_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}, {template_fd, POLLIN, 0}};
     // When nothing is asked of it, init makes network namespaces ahead.
-    int idle = idle_netns_count < SPARE_NETNS && slots_known;
+    int idle = idle_netns_count < SPARE_NETNS && (slots_known || is_spare);
     int n = poll(p, 4, idle ? 0 : warming > 0 ? 3 : -1);
     if (n < 0) { if (errno == EINTR) continue; _exit(72); }
     if (n == 0 && !idle) {
@@ -839,7 +841,8 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   int got = mc_receive(helper_fd, &become, payload, MC_MAX_PAYLOAD, fds, &n, 0);
   if (got <= 0) _exit(0);
   if (become.op != MC_BECOME || n < 3 || become.slot >= (uint32_t)s->root_count || (become.length && become.length != 64)) { errno = EINVAL; give_up(sync, S_FDS); }
-  prctl(PR_SET_NAME, become.d ? "martlet-spare" : "martlet-init", 0, 0, 0);
+  is_spare = become.d == 1;
+  prctl(PR_SET_NAME, is_spare ? "martlet-spare" : "martlet-init", 0, 0, 0);
   char digest[65];
   memcpy(digest, payload, become.length), digest[become.length] = 0;
   setup = (struct mc_setup){(uint32_t)become.a, (uint32_t)become.b};

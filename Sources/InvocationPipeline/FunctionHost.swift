@@ -334,6 +334,7 @@ final class FunctionHost: EnvironmentOwner {
     private func initialise(_ run: TemplateRun) {
         let me = NIOLoopBound((self, run), eventLoop: pipeline.loop)
         run.line?.initialise(initFrame()) { result in me.value.0.templateAnswered(me.value.1, result) }
+        run.sandbox.prepareSlot()
     }
 
     /// The function is in the spare, or a sandbox of its own is made for it.
@@ -396,6 +397,8 @@ final class FunctionHost: EnvironmentOwner {
                 templateFailed(run, .sandbox, payload: nil)
             }
         case .initError(let payload): templateFailed(run, .initError, payload: payload)
+        // The process is older than the function's stay in it: it is not the function's fault before a new one says so.
+        case .ended(let exit) where run.assignedAt != nil && exit.signal == SIGKILL: assigned(run, LinuxError("the spare was killed", ECHILD))
         case .ended(let exit): templateFailed(run, .initError, payload: exitPayload(requestID: nil, exit))
         }
     }

@@ -80,7 +80,7 @@ final class SpareTemplates {
             let offer = node.offer(runtime: runtime)
         else { return }
         guard let sandbox = try? node.makeSpare(runtime: runtime, storageMB: storageMB) else { return }
-        guard let line = try? TemplateLine(sandbox: sandbox, offer: offer, loop: node.loop) else { return sandbox.destroy() }
+        guard let line = try? TemplateLine(sandbox: sandbox, offer: offer, isSpare: true, loop: node.loop) else { return sandbox.destroy() }
         let made = Kept(Spare(sandbox: sandbox, line: line))
         kept[runtime] = made
         let me = NIOLoopBound((self, made), eventLoop: node.loop)

@@ -22,7 +22,7 @@ public struct EnvironmentProgram: Sendable {
     /// Where shared libraries of a package and of layers are found, as on Lambda.
     private static let libraryPath = "/var/task:/var/task/lib:/opt/lib"
 
-    public enum Mode: String, Sendable { case template, once, environment }
+    public enum Mode: String, Sendable { case spare, template, once, environment }
 
     public static func python(_ offer: RuntimeOffer, mode: Mode) -> EnvironmentProgram {
         // The function's own variables come with the INIT frame, after the interpreter has started undisturbed by them.
@@ -32,7 +32,7 @@ public struct EnvironmentProgram: Sendable {
             environment: [
                 ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"), ("LANG", "C.UTF-8"), ("HOME", "/tmp"), ("LD_LIBRARY_PATH", libraryPath),
             ]
-                + (mode == .template ? [("LD_PRELOAD", "/var/runtime/martlet_fork.so")] : []))
+                + (mode == .template || mode == .spare ? [("LD_PRELOAD", "/var/runtime/martlet_fork.so")] : []))
     }
 
     /// An executable `bootstrap` on the Runtime API, with Lambda's reserved variables.

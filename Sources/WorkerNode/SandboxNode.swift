@@ -305,6 +305,12 @@ public final class SandboxHandle {
         }
     }
 
+    /// Has a slot made while the template runs init.
+    public func prepareSlot() {
+        guard !isGone, nextSlot == 0, (try? link.send(.addSlot, slot: nextSlot, value: Int32(bitPattern: id))) != nil else { return }
+        nextSlot += 1
+    }
+
     func giveBack(_ slot: Slot) {
         guard !isGone else { return }
         if waiting.isEmpty { free.append(slot) } else { waiting.removeFirst()(.success(slot)) }

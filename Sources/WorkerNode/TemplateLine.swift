@@ -26,7 +26,8 @@ public final class TemplateLine {
     private var unsent: ByteBuffer?
 
     /// Starts the process.
-    public init(sandbox: SandboxHandle, offer: RuntimeOffer, loop: any EventLoop) throws {
+    /// - Parameter isSpare: INIT will not come soon; the runtime may use the time.
+    public init(sandbox: SandboxHandle, offer: RuntimeOffer, isSpare: Bool = false, loop: any EventLoop) throws {
         let (ours, theirs) = try socketPair()
         defer { Glibc.close(theirs) }
         let me = NIOLoopBound(self, eventLoop: loop)
@@ -52,7 +53,7 @@ public final class TemplateLine {
                 me.value.unsent = nil
             }
         try sandbox.startTemplate(
-            .python(offer, mode: .template), worker: theirs,
+            .python(offer, mode: isSpare ? .spare : .template), worker: theirs,
             started: { me.value.processAt = .now() },
             ended: { exit in me.value.ended(exit) })
     }

@@ -1,6 +1,6 @@
-"""The program of a Python execution environment: `python3.X -S -E -s -B bootstrap.py template|once|environment`.
+"""The program of a Python execution environment: `python3.X -S -E -s -B bootstrap.py spare|template|once|environment`.
 
-Descriptor 3 is the socket to the server; in the mode `template` descriptor 4 is the control socket of the fork
+Descriptor 3 is the socket to the server; in the modes `spare` and `template` descriptor 4 is the control socket of the fork
 library. README.md in the folder above has the protocol. The code is in the package beside this file, so that a
 `__pycache__` made once per interpreter (mode `compile`) spares each start its compilation.
 """

@@ -31,17 +31,21 @@ _MODULES_WORTH_COLLECTING = 150
 def main(mode):
     """Runs the environment and never returns.
 
+    - `spare`: a template that waits for its function.
     - `template`: init once, then copies on the fork library's command; each copy serves one invocation.
     - `once`: init, one invocation, end.
     - `environment`: init, then one invocation after another until the server closes the socket.
     """
-    if mode not in ("template", "once", "environment"):
-        sys.exit("bootstrap.py: the mode must be template, once or environment, not %r" % mode)
+    if mode not in ("spare", "template", "once", "environment"):
+        sys.exit("bootstrap.py: the mode must be spare, template, once or environment, not %r" % mode)
     threshold = gc.get_threshold()
     gc.set_threshold(_INIT_THRESHOLD, *threshold[1:])
     os.set_inheritable(SERVER, False)
     environment.prepare_output()
     environment.prepare_builtins()
+    if mode == "spare":
+        _prepare_for_any_function()
+        mode = "template"
 
     kind, payload = _next_frame()
     if kind != INIT:
@@ -73,6 +77,12 @@ def main(mode):
         if mode != "environment":
             os._exit(0)
         del answer
+
+
+def _prepare_for_any_function():
+    """What most functions import takes half of a small one's init."""
+    import base64  # noqa: F401
+    import json  # noqa: F401
 
 
 def _init(mode, function):
