@@ -1,11 +1,14 @@
 // Times requests and programs, and prints one line of JSON.
 //
-//   load closed PORT PATH BODY CONNECTIONS SECONDS [REQUESTS]   each connection sends its next request when it has its answer
-//   load open   PORT PATH BODY RATE SECONDS                     requests leave at fixed times whatever the answers do; a time
-//                                                               counts from when the request was due
-//   load spawn  COUNT PROGRAM ARGUMENT...                       posix_spawn until reaped; a %d in an argument is the number
+//   load closed PORT PATH BODY CONNECTIONS SECONDS [WARM-UP [REQUESTS]]   each connection sends its next request when it has
+//                                                                         its answer
+//   load open   PORT PATH BODY RATE SECONDS [WARM-UP]                     requests leave at fixed times whatever the answers
+//                                                                         do; a time counts from when the request was due
+//   load spawn  COUNT PROGRAM ARGUMENT...                                 posix_spawn until reaped; a %d in an argument is
+//                                                                         the number
 //
-// All times are in microseconds.
+// Requests that were sent in the first WARM-UP of the SECONDS are answered and checked, but not timed. All times in the
+// answer are in microseconds.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,6 +52,8 @@ static void die(const char *what) {
 
 static uint64_t *samples;
 static size_t count, capacity, failures;
+// Requests that are due before it are not timed.
+static uint64_t warm;
 
 static void sample(uint64_t nanoseconds) {
     if (count == capacity) {
@@ -70,7 +75,8 @@ static double percentile(double share) {
     return (double)samples[index] / 1000;
 }
 
-static void report(uint64_t elapsed) {
+static void report(uint64_t start, uint64_t end) {
+    uint64_t elapsed = end - (warm > start ? warm : start);
     if (count) qsort(samples, count, sizeof *samples, ascending);
     printf("{\"count\":%zu,\"failures\":%zu,\"seconds\":%.3f,\"rate\":%.1f,\"min\":%.1f,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f}\n",
            count, failures, (double)elapsed / 1e9, (double)count * 1e9 / (double)elapsed, percentile(0), percentile(0.5),
@@ -91,6 +97,7 @@ static void make_request(const char *path, const char *body) {
 }
 
 static void open_connection(struct connection *c) {
+    if (c->fd > 0) close(c->fd);
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0) die("socket");
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -117,8 +124,8 @@ static int receive(struct connection *c) {
         ssize_t n = read(c->fd, c->buffer + c->used, sizeof c->buffer - 1 - c->used);
         if (n < 0 && errno == EAGAIN) return 0;
         if (n <= 0) {
-            failures++;
-            close(c->fd);
+            // A server may close a connection that has rested; one that waits for its answer it may not.
+            if (c->busy) failures++;
             open_connection(c);
             return 1;
         }
@@ -134,7 +141,7 @@ static int receive(struct connection *c) {
         size_t whole = (size_t)(end + 4 - c->buffer) + strtoul(length + 17, NULL, 10);
         if (c->used < whole) continue;
         if (strncmp(c->buffer, "HTTP/1.1 200", 12) != 0 || strcasestr(c->buffer, "\r\nx-amz-function-error:")) failures++;
-        else sample(now() - c->due);
+        else if (c->due >= warm) sample(now() - c->due);
         c->busy = 0;
         return 1;
     }
@@ -150,13 +157,14 @@ static struct connection *new_connection(size_t index) {
     return c;
 }
 
-static int closed_loop(size_t wanted, double seconds, size_t most) {
+static int closed_loop(size_t wanted, double seconds, double warm_up, size_t most) {
     struct epoll_event events[64];
     uint64_t start, end;
     size_t sent = 0;
     for (size_t i = 0; i < wanted; i++) new_connection(i);
     start = now();
     end = start + (uint64_t)(seconds * 1e9);
+    warm = start + (uint64_t)(warm_up * 1e9);
     for (size_t i = 0; i < wanted && (!most || sent < most); i++, sent++) send_request(connections[i], now());
     size_t running = sent;
     while (running) {
@@ -167,7 +175,8 @@ static int closed_loop(size_t wanted, double seconds, size_t most) {
         }
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
-            if (!c->busy || !receive(c)) continue;
+            int waited = c->busy;
+            if (!receive(c) || !waited) continue;
             uint64_t time = now();
             if (time < end && (!most || sent < most)) {
                 send_request(c, time);
@@ -177,11 +186,11 @@ static int closed_loop(size_t wanted, double seconds, size_t most) {
             }
         }
     }
-    report(now() - start);
+    report(start, now());
     return 0;
 }
 
-static int open_loop(double rate, double seconds) {
+static int open_loop(double rate, double seconds, double warm_up) {
     struct epoll_event events[64];
     size_t open = 0, running = 0, total = (size_t)(rate * seconds), sent = 0;
     for (; open < 4; open++) new_connection(open);
@@ -190,6 +199,7 @@ static int open_loop(double rate, double seconds) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     epoll_ctl(poller, EPOLL_CTL_ADD, timer, &event);
     uint64_t start = now() + 1000000, next = start;
+    warm = start + (uint64_t)(warm_up * 1e9);
     while (sent < total || running) {
         if (sent < total) {
             struct itimerspec at = {.it_value = {.tv_sec = (time_t)(next / 1000000000ull), .tv_nsec = (long)(next % 1000000000ull)}};
@@ -203,7 +213,8 @@ static int open_loop(double rate, double seconds) {
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
             if (c) {
-                if (c->busy && receive(c)) running--;
+                int waited = c->busy;
+                if (receive(c) && waited) running--;
                 continue;
             }
             uint64_t expirations;
@@ -219,7 +230,7 @@ static int open_loop(double rate, double seconds) {
             }
         }
     }
-    report(now() - start);
+    report(start, now());
     return 0;
 }
 
@@ -245,19 +256,20 @@ static int spawn_loop(size_t wanted, char **arguments) {
         if (status == 0) sample(now() - before);
         else failures++;
     }
-    report(now() - start);
+    report(start, now());
     return 0;
 }
 
 int main(int argc, char **argv) {
     if (argc >= 4 && strcmp(argv[1], "spawn") == 0) return spawn_loop(strtoul(argv[2], NULL, 10), argv + 3);
     if (argc < 7) {
-        fprintf(stderr, "usage: load closed|open PORT PATH BODY CONNECTIONS|RATE SECONDS [REQUESTS] | load spawn COUNT PROGRAM ARGUMENT...\n");
+        fprintf(stderr, "usage: load closed|open PORT PATH BODY CONNECTIONS|RATE SECONDS [WARM-UP [REQUESTS]] | load spawn COUNT PROGRAM ARGUMENT...\n");
         return 2;
     }
     port = atoi(argv[2]);
     make_request(argv[3], argv[4]);
     poller = epoll_create1(EPOLL_CLOEXEC);
-    if (strcmp(argv[1], "open") == 0) return open_loop(atof(argv[5]), atof(argv[6]));
-    return closed_loop(strtoul(argv[5], NULL, 10), atof(argv[6]), argc > 7 ? strtoul(argv[7], NULL, 10) : 0);
+    double warm_up = argc > 7 ? atof(argv[7]) : 0;
+    if (strcmp(argv[1], "open") == 0) return open_loop(atof(argv[5]), atof(argv[6]), warm_up);
+    return closed_loop(strtoul(argv[5], NULL, 10), atof(argv[6]), warm_up, argc > 8 ? strtoul(argv[8], NULL, 10) : 0);
 }

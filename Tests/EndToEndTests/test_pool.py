@@ -14,23 +14,6 @@ from harness.settings import settings
 from harness.world import ECHO, ROLE, zip_of
 
 
-def burst(w, name, count, payload=b"{}"):
-    """All at once: connections are made and requests sent before the first answer is read."""
-    request = (f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1\r\nHost: 127.0.0.1:{w.port}\r\n"
-               f"Content-Length: {len(payload)}\r\nConnection: close\r\n\r\n").encode() + payload
-    sockets = [w.socket(60) for _ in range(count)]
-    for one in sockets:
-        one.sendall(request)
-    answers = []
-    for one in sockets:
-        data = b""
-        while chunk := one.recv(65536):
-            data += chunk
-        one.close()
-        answers.append(data)
-    return answers
-
-
 def sandboxed(w):
     return w.family().sandboxed
 
@@ -66,7 +49,7 @@ def test_a_cold_burst_of_200_is_answered_with_a_cap_of_50(make_world):
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        answers = burst(w, "burst", 200)
+        answers = w.burst("burst", 200)
     finally:
         stop.set()
         watcher.join()
@@ -82,7 +65,7 @@ def test_concurrency_is_never_passed(make_world, tmp_path):
     w.deploy("cap", "import time\ndef handler(e, c):\n    time.sleep(0.2)\n    return 1\n", "--handler", "app.handler", "--concurrency", "3")
     w.call("cap")
     start = time.monotonic()
-    answers = burst(w, "cap", 12)
+    answers = w.burst("cap", 12)
     took = time.monotonic() - start
     codes = collections.Counter(int(a.split()[1]) for a in answers)
     assert set(codes) <= {200, 429}, codes
@@ -107,7 +90,7 @@ def test_deploying_a_stopped_function_ends(w, name):
 
 def test_the_first_requests_to_a_cold_function_all_get_an_answer(w, name):
     w.create(name, "import time\ntime.sleep(0.5)\ndef handler(e, c): return 'first'\n")
-    answers = burst(w, name, 40)
+    answers = w.burst(name, 40)
     assert all(a.startswith(b"HTTP/1.1 200") and a.endswith(b'"first"') for a in answers), answers[:2]
 
 

@@ -310,6 +310,16 @@ class World:
         path = f"/2015-03-31/functions/{name}/invocations" + (f"?Qualifier={qualifier}" if qualifier else "")
         return self.http("POST", path, raw if raw is not None else json.dumps(payload).encode(), headers, timeout)
 
+    def burst(self, name, count, payload=b"{}"):
+        """All at once: connections are made and requests sent before the first answer is read. The answers as they came."""
+        request = (f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+                   f"Content-Length: {len(payload)}\r\nConnection: close\r\n\r\n").encode() + payload
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(self.socket(60)) for _ in range(count)]
+            for one in sockets:
+                one.sendall(request)
+            return [b"".join(iter(lambda: one.recv(65536), b"")) for one in sockets]
+
     def call(self, name, payload=None, **options):
         """Invokes and gives the handler's answer; anything but success fails the test."""
         answer = self.invoke(name, payload, **options)

@@ -1,0 +1,15 @@
+"""The suites in the order in which they run; each is a function that takes a Bench and gives its tables."""
+
+from . import cold, fresh, memory, reuse, scale, syscalls, throughput
+
+SUITES = {
+    "cold": cold.run,
+    "fresh": fresh.run,
+    "throughput": throughput.run,
+    "reuse": reuse.run,
+    "node": fresh.run_node,
+    "native": fresh.run_native,
+    "memory": memory.run,
+    "scale": scale.run,
+    "syscalls": syscalls.run,
+}
