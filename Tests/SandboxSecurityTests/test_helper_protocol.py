@@ -19,9 +19,9 @@ from harness.world import MARTLET, OWN
 
 pytestmark = pytest.mark.root
 
-CREATE, ADD_SLOT, DESTROY, READY, CREATED, SLOT_ADDED, GONE = 64, 65, 66, 80, 81, 82, 83
+CREATE, ADD_SLOT, DESTROY, ASSIGN, READY, CREATED, SLOT_ADDED, GONE, NOT_ASSIGNED = 64, 65, 66, 67, 80, 81, 82, 83, 84
 START_TEMPLATE, FORK, EXEC, KILL, AUDIT, KILL_LARGEST = 1, 2, 3, 4, 5, 6
-STARTED, EXITED, FAILED = 32, 33, 34
+STARTED, EXITED, FAILED, ASSIGNED = 32, 33, 34, 38
 HEAD = struct.Struct("<IIiIQQQQ")
 GOOD = "ab" * 32
 
@@ -188,7 +188,7 @@ def usable(helper, identifier=1000):
 
 
 @pytest.mark.parametrize("request_", [
-    dict(package="../" * 21 + "x"), dict(package="A" * 64), dict(package=GOOD[:-1]), dict(package=GOOD + "0"), dict(package=""), dict(package="/" * 64),
+    dict(package="../" * 21 + "x"), dict(package="A" * 64), dict(package=GOOD[:-1]), dict(package=GOOD + "0"), dict(package="/" * 64),
     dict(package=GOOD.encode() + b"\0\nprovided"), dict(package=GOOD.encode()), dict(package=GOOD.encode() + b"\nprovided\nmore"), dict(package=b"\xff" * 64 + b"\nprovided"),
     dict(package="cd" * 32), dict(runtime="../../../../etc"), dict(runtime=""), dict(runtime="/"), dict(memory=0), dict(memory=2**63), dict(storage=0),
     dict(storage=2**40), dict(descriptors=0), dict(descriptors=2), dict(descriptors=4), dict(descriptors=12), dict(identifier=0xFFFFFFFF), dict(identifier=1 << 30),
@@ -263,7 +263,7 @@ def test_commands_for_others_change_nothing(helper):
         for identifier in (canary.pid, os.getpid(), helper.process.pid, 1, 0, 0xFFFFFFFF):
             helper.socket.sendall(message(DESTROY, identifier))
             helper.socket.sendall(message(ADD_SLOT, 0, value=identifier & 0x7FFFFFFF))
-        for op in [*range(0, 64), *range(67, 120), 0xFFFFFFFF]:
+        for op in [*range(0, 64), *range(68, 120), 0xFFFFFFFF]:
             helper.socket.sendall(message(op, 1, -1, 2**64 - 1, 2**64 - 1, payload=b"x" * 100))
         sandbox = Sandbox(helper, 5)
         assert sandbox.answer.value == 0
@@ -278,6 +278,59 @@ def test_commands_for_others_change_nothing(helper):
         canary.kill()
         canary.wait()
         OWN.pop(canary.pid)
+
+
+def assign(helper, identifier, package=GOOD, memory=128):
+    helper.socket.sendall(message(ASSIGN, identifier, a=memory, payload=package if isinstance(package, bytes) else package.encode()))
+
+
+@pytest.mark.parametrize("options", [
+    dict(package="../" * 21 + "x"), dict(package="A" * 64), dict(package=GOOD[:-1]), dict(package=GOOD + "\n"), dict(package=""), dict(package="cd" * 32),
+    dict(package="ef" * 32), dict(package=b"\xff" * 64), dict(memory=0), dict(memory=2**63), dict(identifier=2), dict(identifier=99), dict(identifier=0xFFFFFFFF),
+], ids=repr)
+def test_a_malformed_assignment_gives_a_spare_nothing(helper, options):
+    (helper.data / "packages" / ("ef" * 32)).symlink_to("/etc")
+    spare, other = Sandbox(helper, 1, package=""), Sandbox(helper, 2)
+    assert spare.answer.value == 0 and other.answer.value == 0
+    spare.slot(0)
+    assign(helper, **{"identifier": 1, **options})
+    answer = receive(helper.socket)
+    assert (answer.op, answer.value != 0) == (NOT_ASSIGNED, True), answer.payload
+    assert spare.run("ls /var/task").split() == ["lib"]
+    other.slot(0)
+    assert other.run("ls /var/task").split() == ["bootstrap"]
+    assert helper.alive()
+
+
+def test_a_spare_has_no_package_until_it_is_given_one_and_is_given_only_one(helper):
+    another = helper.data / "packages" / ("cd" * 32)
+    another.mkdir()
+    (another / "other").write_text("secret of another function")
+    spare = Sandbox(helper, 1, package="")
+    assert spare.answer.value == 0
+    assert receive_started(spare)
+    assign(helper, 1)
+    answer = receive(spare.control)
+    assert (answer.op, answer.value) == (ASSIGNED, 0)
+    spare.slot(0)
+    assert spare.run("ls /var/task").split() == ["bootstrap"]
+    assert spare.run("echo x > /var/task/new; echo $?").split()[-1] != "0"
+    assign(helper, 1, package="cd" * 32)
+    assert receive(helper.socket).op == NOT_ASSIGNED
+    assert spare.run("ls /var/task").split() == ["bootstrap"]
+
+
+def receive_started(sandbox):
+    """Starts something in the template's place: a package is given only to a runtime that waits for it."""
+    ours, theirs = socket.socketpair()
+    payload = words(["/bin/sleep", "1000"], ["PATH=/usr/bin:/bin"])
+    read, write = os.pipe()
+    socket.send_fds(sandbox.control, [message(START_TEMPLATE, 0xFFFFFFFF, payload=payload)], [theirs.fileno(), write])
+    for fd in (read, write):
+        os.close(fd)
+    theirs.close()
+    sandbox.kept = ours
+    return receive(sandbox.control).op == STARTED
 
 
 def test_the_server_cannot_choose_a_uid_or_keep_a_right(helper):
