@@ -78,7 +78,7 @@ def podman(bench, folder):
     root = bench.folder("podman")
     line = (program_path("podman"), "--root", f"{root}/storage", "--runroot", f"{root}/run", "--tmpdir", f"{root}/tmp",
             "--cgroup-manager", "cgroupfs", "--events-backend", "none")
-    bench.stack.enter_context(cgroups_as_they_were())
+    bench.stack.enter_context(traces_removed())
     checked([*HIDE_UNIFIED, *line, "import", str(image(bench)), "martlet-figure"])
     return (*line, *run_options(folder)), HIDE_UNIFIED
 
@@ -86,7 +86,7 @@ def podman(bench, folder):
 def docker(bench, folder):
     """A daemon of its own, without networks."""
     dockerd, client, root = program_path("dockerd"), program_path("docker"), bench.folder("docker")
-    bench.stack.enter_context(cgroups_as_they_were())
+    bench.stack.enter_context(traces_removed())
     log = root / "log"
     with open(log, "wb") as file:
         daemon = subprocess.Popen(
@@ -111,16 +111,19 @@ def checked(line):
 
 
 @contextlib.contextmanager
-def cgroups_as_they_were():
-    """Engines leave empty groups of their own name behind."""
-    def groups():
-        return {pathlib.Path(tree.path) / name for tree in os.scandir("/sys/fs/cgroup") if tree.is_dir()
-                for name in ("docker", "libpod_parent") if (pathlib.Path(tree.path) / name).is_dir()}
-    before = groups()
+def traces_removed():
+    """Engines leave empty folders, an empty cgroup and two small files of their own behind."""
+    def traces():
+        groups = [f"{tree.path}/{name}" for tree in os.scandir("/sys/fs/cgroup") if tree.is_dir() for name in ("docker", "libpod_parent")]
+        return {path for path in (*groups, "/run/docker", "/run/containerd", "/run/crun", "/etc/docker", "/etc/docker/key.json", "/dev/shm/libpod_lock")
+                if os.path.exists(path)}
+    before = traces()
     try:
         yield
     finally:
-        for group in groups() - before:
-            for folder, _, _ in os.walk(group, topdown=False):
+        for path in sorted(traces() - before, reverse=True):
+            if os.path.isfile(path):
+                os.remove(path)
+            for folder, _, _ in os.walk(path, topdown=False):
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)

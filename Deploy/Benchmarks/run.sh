@@ -51,10 +51,9 @@ python_packages() {
 
 "$root/Deploy/setup.sh" >&2
 mkdir -p "$build"
-cd "$root"
 if $compile; then
-    swift build -c release --static-swift-stdlib 2>&1 | tail -n 1 >&2
-    $smoke || SampleFunctions/HelloSwift/build.sh >&2 || note "HelloSwift could not be built"
+    swift build --package-path "$root" -c release --static-swift-stdlib 2>&1 | tail -n 1 >&2
+    $smoke || "$root/SampleFunctions/HelloSwift/build.sh" >&2 || note "HelloSwift could not be built"
 fi
 $smoke || install_packages
 python_packages

@@ -18,7 +18,7 @@ TABLES = {
     "reuse": {"reuse-1", "reuse-64"},
     "node": set(),
     "native": set(),
-    "memory": {"memory", "memory-beside", "memory-zero"},
+    "memory": {"memory", "memory-zero"},
     "scale": {"scale", "scale-invoke", "scale-burst"},
     "syscalls": {"syscalls-fresh", "switches-fresh", "syscalls-reused", "switches-reused", "instructions"},
 }

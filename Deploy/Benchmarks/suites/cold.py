@@ -22,7 +22,7 @@ def run(bench):
         runtime="provided.al2023", handler="bootstrap")
     subjects.update(programs_once(bench))
     subjects.update(servers(bench))
-    return [samples("cold", "Cold: from nothing in memory to the answer", subjects, bench.few(30, 2), baseline=SPAWN)]
+    return [samples("cold", "Cold: from nothing in memory to the answer", subjects, bench.few(6 * bench.rounds, 2), baseline=SPAWN)]
 
 
 def cold_function(w, tag, code, body, **options):

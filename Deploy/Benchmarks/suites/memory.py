@@ -15,7 +15,11 @@ COLUMNS = {"processes": "processes", "uss": "USS KiB", "pss": "PSS KiB", "charge
 
 
 def run(bench):
-    return [warm(bench), beside(bench), to_zero(bench)]
+    count = bench.few(10, 2)
+    return [Table(
+        "memory", f"Memory of HelloPython; a template's and a worker's is the median of {count} functions", COLUMNS, [*warm(bench, count), *beside(bench)],
+        plot=("pss",), notes=["a group's charge is counted in steps of up to 64 pages for each processor, and files count for who reads them first"]),
+        to_zero(bench)]
 
 
 def rollup(pids):
@@ -61,8 +65,8 @@ def median_row(name, found):
     return row
 
 
-def warm(bench):
-    w, count = bench.world(), bench.few(10, 2)
+def warm(bench, count):
+    w = bench.world()
     for number in range(count):
         w.create(f"hello-{number}", hello_code())
         for _ in range(3):
@@ -87,15 +91,13 @@ def warm(bench):
         inside = [p for folder, pids in groups(w).items() if folder == group or group.parent in folder.parents for p in pids]
         templates.append({**rollup([pid]), "charge": charge(group)})
         whole.append({**rollup(inside), "charge": charge(group.parent)})
-    rows = [median_row("Martlet, ready worker", workers), median_row(f"Martlet, idle template{alone}", templates),
+    return [median_row("Martlet, ready worker", workers), median_row(f"Martlet, idle template{alone}", templates),
             median_row(f"Martlet, idle sandbox with its init{alone}", whole),
             Row("Martlet, server", rollup([family.server])), Row("Martlet, helper and supervisor", rollup([family.helper, family.supervisor]))]
-    return Table("memory", f"Memory of HelloPython, median of {count} functions", COLUMNS, rows, plot=("pss",),
-                 notes=["a group's charge is counted in steps of up to 64 pages for each processor, and files count for who reads them first"])
 
 
 def beside(bench):
-    """Idle processes of others, with the same function, after a few requests."""
+    """Idle processes of others with the same function, after a few requests."""
     rows = []
     for name, make in {
         "gunicorn": lambda: programs.plain(bench, "gunicorn", programs.gunicorn),
@@ -111,7 +113,7 @@ def beside(bench):
         program.target.closed(1, 0.2)
         pid = program.process.pid
         rows.append(Row(name, rollup([pid, *(p.pid for p in processes.descendants(pid) if not p.zombie)])))
-    return Table("memory-beside", "Memory of others with one idle function", {key: COLUMNS[key] for key in ("processes", "uss", "pss")}, rows, plot=("pss",))
+    return rows
 
 
 def to_zero(bench):

@@ -98,22 +98,30 @@ def stop(process):
     process.communicate(timeout=20)
 
 
-def switched(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return [int(line.split()[1]) for line in file if "ctxt_switches" in line]
-
-
 def switches(bench, w, mode, count):
-    before = {thread: switched(pid) for thread, (pid, _) in threads(w).items()}
+    rest = bench.few(5, 0.5)
+    start = all_switched(w)
+    time.sleep(rest)
+    before = all_switched(w)
     requests(w, count)
     rows = []
-    for thread, (pid, _) in threads(w).items():
-        if thread in before:
-            voluntary, forced = ((after - first) / count for after, first in zip(switched(pid), before[thread]))
+    for thread, counts in all_switched(w).items():
+        if thread in before and thread in start:
+            idle = sum(before[thread]) - sum(start[thread])
+            voluntary, forced = ((after - first) / count for after, first in zip(counts, before[thread]))
             if voluntary + forced >= 0.01:
-                rows.append(Row(thread, {"voluntary": voluntary, "forced": forced}))
-    return Table(f"switches-{mode}", f"Context switches for one {mode} request, open loop, 50/s", {"voluntary": "voluntary", "forced": "forced"}, rows,
+                rows.append(Row(thread, {"voluntary": voluntary, "forced": forced, "idle": idle / rest}))
+    return Table(f"switches-{mode}", f"Context switches for one {mode} request, open loop, 50/s",
+                 {"voluntary": "voluntary", "forced": "forced", "idle": "both, a second at rest"}, rows,
                  notes=["from /proc; the copies of a template, which live for one request, are not counted"])
+
+
+def all_switched(w):
+    found = {}
+    for thread, (pid, _) in threads(w).items():
+        with open(f"/proc/{pid}/status") as file:
+            found[thread] = [int(line.split()[1]) for line in file if "ctxt_switches" in line]
+    return found
 
 
 def instructions(bench, w, count):
