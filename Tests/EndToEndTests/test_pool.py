@@ -146,7 +146,8 @@ def test_a_template_that_is_not_safe_to_fork_is_not_and_says_why(w, name, kind):
 }.items(), ids=str)
 def test_an_ordinary_template_is_forked(w, name, kind, code):
     w.deploy(name, code + ECHO, "--handler", "app.handler")
-    assert w.describe(name)["forkable"] is True, w.describe(name)
+    described = w.describe(name)
+    assert described["forkable"] is True, json.dumps(described)
 
 
 def test_hosts_descriptors_do_not_reach_functions(w, name):

@@ -248,13 +248,23 @@ static void become_worker(int worker, int log, int net, const struct mc_setup *s
   prefault();
 }
 
+// Apart from serve(), because the template is looked at from the moment on in which it says that it is ready: it must not
+// have a folder open then.
+static PyObject *prepare(PyObject *self, PyObject *args) {
+  (void)self;
+  int control;
+  if (!PyArg_ParseTuple(args, "i", &control)) return NULL;
+  if (find_cached_tid()) { PyErr_SetString(PyExc_OSError, "this C library keeps the thread ID where it cannot be found"); return NULL; }
+  note_held(control);
+  return Py_BuildValue("");
+}
+
 static PyObject *serve(PyObject *self, PyObject *args) {
   (void)self;
   int control;
   PyObject *rehearse = NULL;
   if (!PyArg_ParseTuple(args, "i|O", &control, &rehearse)) return NULL;
-  if (find_cached_tid()) { PyErr_SetString(PyExc_OSError, "this C library keeps the thread ID where it cannot be found"); return NULL; }
-  note_held(control);
+  if (held_count < 0) { PyErr_SetString(PyExc_OSError, "prepare() comes first"); return NULL; }
   close(3); // the template's own line to the server ends with init
   int rehearsed = rehearse == NULL, copies = 0;
   struct mc_message m;
@@ -358,6 +368,7 @@ static PyObject *compile_source(PyObject *self, PyObject *args) {
 
 static struct PyMethodDef methods[] = {
     {"compile_source", compile_source, METH_VARARGS, "compile_source(bytes, path) -> the code of a module."},
+    {"prepare", prepare, METH_VARARGS, "prepare(control_fd): what serve() must know; to be called before READY is sent."},
     {"serve", serve, METH_VARARGS, "serve(control_fd, rehearse=None): fork copies on command; returns in a copy only, whose descriptor 3 is its socket."},
     {"read_frame", read_frame, METH_VARARGS, "read_frame(fd) -> (type, payload), or None at the end of the stream."},
     {"write_frame", write_frame, METH_VARARGS, "write_frame(fd, type, payload)"},

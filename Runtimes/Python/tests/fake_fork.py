@@ -1,9 +1,13 @@
-"""Stands in for the fork library: no namespaces, only the contract of `serve`. Each byte with a descriptor is a copy."""
+"""Stands in for the fork library: no namespaces, only the contract of `prepare` and `serve`. Each byte with a descriptor is a copy."""
 
 import os
 import socket
 
 from martlet_runtime.frames import read_frame, write_frame  # noqa: F401  (part of the interface)
+
+
+def prepare(control):
+    pass
 
 
 def serve(control, rehearse=None):

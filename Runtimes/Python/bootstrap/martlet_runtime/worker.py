@@ -171,6 +171,7 @@ def _become_copy(function):
     # A collection in a copy must not write into every page that it shares with the template.
     gc.disable()
     gc.freeze()
+    martlet_fork.prepare(CONTROL)
     _flush()
     write_frame(SERVER, READY, b"")
     martlet_fork.serve(CONTROL, rehearse)
