@@ -53,7 +53,7 @@ let package = Package(
 
         // Domain: pure decisions and ports.
         .target(name: "AccessControl", dependencies: ["FunctionModel", crypto], swiftSettings: strict),
-        .target(name: "DeploymentPackages", dependencies: ["FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
+        .target(name: "DeploymentPackages", dependencies: ["CChild", "FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
         .target(name: "Metering", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
         .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),

@@ -218,3 +218,5 @@ void mc_lock_process(void) {
 int mc_become(uid_t uid, gid_t gid) {
   return setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid) ? -1 : 0;
 }
+
+int mc_syncfs(int fd) { return syncfs(fd); }

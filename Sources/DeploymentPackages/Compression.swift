@@ -44,13 +44,14 @@ enum Inflater {
 }
 
 enum Deflater {
-    /// The raw deflate stream at level 6; nil when it would not be smaller than the source.
-    static func deflate(_ source: [UInt8]) -> [UInt8]? {
+    /// The raw deflate stream; nil when it would not be smaller than the source.
+    /// - Parameter level: 1 (fast) … 9 (small).
+    static func deflate(_ source: [UInt8], level: Int32 = 6) -> [UInt8]? {
         guard !source.isEmpty, let length = UInt32(exactly: source.count) else { return nil }
         var stream = z_stream()
         guard
             deflateInit2_(
-                &stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+                &stream, level, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
         else { return nil }
         defer { deflateEnd(&stream) }
         return source.withUnsafeBufferPointer { input in

@@ -1,4 +1,5 @@
-internal import Glibc
+internal import CChild
+import Glibc
 
 /// A failed file operation: which, on what, and the kernel's reason.
 struct FileError: Error, CustomStringConvertible {
@@ -112,6 +113,14 @@ enum Files {
         guard descriptor >= 0 else { throw FileError(operation: "open", path: path, errno: errno) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw FileError(operation: "sync", path: path, errno: errno) }
+    }
+
+    /// Makes durable all that was written to the file system on which a folder lies.
+    static func syncFileSystem(of folder: String) throws {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw FileError(operation: "open", path: folder, errno: errno) }
+        defer { close(descriptor) }
+        guard mc_syncfs(descriptor) == 0 else { throw FileError(operation: "sync", path: folder, errno: errno) }
     }
 
     static func touch(_ path: String) { utimensat(AT_FDCWD, path, nil, AT_SYMLINK_NOFOLLOW) }

@@ -86,6 +86,9 @@ public final class LocalPackageStore: PackageStore {
         }
     }
 
+    /// Files of a package that are synced each by itself, so that a small deployment does not wait for others' writes.
+    private static let syncedOneByOne = 16
+
     // MARK: - On the queue's threads
 
     private func storeBlocking(_ archive: [UInt8]) throws -> CodeReference {
@@ -137,8 +140,9 @@ public final class LocalPackageStore: PackageStore {
             guard case .link(let target) = entry.kind else { continue }
             try Files.makeLink("\(folder)/\(entry.path)", target: target)
         }
-        // After everything is written: the first sync commits the file system's journal for all, and the others find
-        // little left to do (0.1 ms each on ext4 instead of milliseconds).
+        // Without a journal each sync waits for the disk: many files are one for the whole file system instead.
+        guard zip.entries.count <= Self.syncedOneByOne else { return try Files.syncFileSystem(of: folder) }
+        // After everything is written: the first sync commits a journal for all, and the others find little left to do.
         for entry in zip.entries {
             guard case .file = entry.kind else { continue }
             try Files.sync("\(folder)/\(entry.path)")

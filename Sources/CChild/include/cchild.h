@@ -75,6 +75,8 @@ int mc_child_namespaces(const struct mc_setup *setup, int netns);
 int mc_child_restrict(void);
 // Filter 2: stacked on the sandbox's allow-list, denies what child set-up itself needed.
 int mc_child_filter(void);
+// syncfs(2), which Swift's view of the C library lacks.
+int mc_syncfs(int fd);
 // A stage's name for messages; init's own stages (init.c lists them in this order) begin at MC_INIT_STAGES.
 enum { MC_INIT_STAGES = 100 };
 const char *mc_stage(int stage);
