@@ -96,7 +96,7 @@ def run_node(bench):
     event = (folder / "event.json").read_text().strip()
     w = bench.world()
     w.cli("deploy", "hello-node", folder)
-    handler = w.describe("hello-node")["handler"]
+    handler = w.http("GET", "/2015-03-31/functions/hello-node/configuration").json["Handler"]
     targets = {MARTLET: Target(w.port, invocations("hello-node"), event)}
     targets["node:http, 1 process"] = subject(lambda: programs.node(bench, folder, handler, event).target)
     targets[ECHO] = subject(lambda: programs.floor(bench, "echo", 16).target)
