@@ -2,10 +2,11 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
-from harness.world import ECHO
+from harness.world import ECHO, MARTLET
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,13 @@ def test_list_shows_every_function(w, echo):
     rows = found if isinstance(found, list) else next(v for v in found.values() if isinstance(v, list))
     row = next(r for r in rows if r.get("function", r.get("FunctionName")) == echo)
     assert row["runtime"].startswith("python3.") and row["handler"] == "app.handler"
+
+
+@pytest.mark.root
+def test_an_ordinary_user_may_use_the_command_line(w, echo):
+    said = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(MARTLET), "list"], capture_output=True, text=True,
+                          timeout=30, cwd="/", env=w.client_environment())
+    assert said.returncode == 0 and echo in said.stdout, said
 
 
 def test_describe_tells_the_state(w, echo):
