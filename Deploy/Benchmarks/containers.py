@@ -47,8 +47,14 @@ def oci_bundle(bench, runtime, folder, arguments):
     return bundle
 
 
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+
+
 def oci(bench, runtime, folder, arguments):
     """crun or runc: the whole command, each time under a new name."""
+    need_root()
     bundle = oci_bundle(bench, runtime, folder, arguments)
     count = iter(range(1_000_000))
     return lambda: ((program_path(runtime), "--root", str(bundle / "state"), "run", "--bundle", str(bundle), f"martlet-figure-{next(count)}"),
@@ -75,6 +81,7 @@ def run_options(folder):
 
 
 def podman(bench, folder):
+    need_root()
     root = bench.folder("podman")
     line = (program_path("podman"), "--root", f"{root}/storage", "--runroot", f"{root}/run", "--tmpdir", f"{root}/tmp",
             "--cgroup-manager", "cgroupfs", "--events-backend", "none")
@@ -85,6 +92,7 @@ def podman(bench, folder):
 
 def docker(bench, folder):
     """A daemon of its own, without networks."""
+    need_root()
     dockerd, client, root = program_path("dockerd"), program_path("docker"), bench.folder("docker")
     bench.stack.enter_context(traces_removed())
     log = root / "log"

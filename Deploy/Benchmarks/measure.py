@@ -40,6 +40,8 @@ class Row:
     figures: dict = dataclasses.field(default_factory=dict)
     # How many times the baseline's, by column: the median of the ratios of single rounds.
     ratios: dict = dataclasses.field(default_factory=dict)
+    # Highest less lowest round of the first compared column, as a share of the figure.
+    spread: float | None = None
     failures: int = 0
     skipped: str | None = None
     rounds: list = dataclasses.field(default_factory=list)
@@ -127,6 +129,9 @@ def ratio_base(done):
 def compared(done):
     base = ratio_base(done)
     for row in done.rows:
+        values = [r[done.compare[0]] for r in row.rounds if done.compare[0] in r]
+        if len(values) > 1 and row.figures.get(done.compare[0]):
+            row.spread = (max(values) - min(values)) / row.figures[done.compare[0]]
         for key in done.compare if base and row.skipped is None else ():
             pairs = [(a[key], b[key]) for a, b in zip(row.rounds, base.rounds) if a.get(key) is not None and b.get(key)]
             if pairs:

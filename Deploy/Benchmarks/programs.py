@@ -24,9 +24,12 @@ class Program:
         log = bench.scratch / f"{name}-{port}.log"
         with open(log, "wb") as errors:
             begin = time.monotonic()
-            self.process = subprocess.Popen(
-                [*wrapper, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-                start_new_session=True, cwd=folder, env={**os.environ, **{k: str(v) for k, v in (environment or {}).items()}})
+            try:
+                self.process = subprocess.Popen(
+                    [*wrapper, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                    start_new_session=True, cwd=folder, env={**os.environ, **{k: str(v) for k, v in (environment or {}).items()}})
+            except OSError as fault:
+                raise Skip(f"{name} cannot be started: {fault}") from fault
         own(bench, self.process)
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > begin + limit:

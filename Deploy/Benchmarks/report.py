@@ -19,7 +19,8 @@ def text_of(value, key):
 def lines_of(table):
     """Title, aligned columns, notes; a ratio says how many times the baseline's figure."""
     compare = table.compare if table.baseline else ()
-    rows = [["", *table.columns.values(), *(f"{table.columns[key].removesuffix(' ms')} / base" for key in compare)]]
+    spread = any(row.spread is not None for row in table.rows)
+    rows = [["", *table.columns.values(), *(f"{table.columns[key].removesuffix(' ms')} / base" for key in compare), *(["spread"] if spread else [])]]
     for row in table.rows:
         name = row.name + (" (base)" if row.name == table.baseline else "")
         if row.skipped is not None:
@@ -27,6 +28,8 @@ def lines_of(table):
             continue
         figures = [text_of(row.figures.get(key), key) for key in table.columns]
         rows.append([name, *figures, *(f"{row.ratios[key]:.2f}x" if key in row.ratios else "-" for key in compare)])
+        if spread:
+            rows[-1].append("-" if row.spread is None else f"{row.spread:.0%}")
     widths = [max(len(row[i]) for row in rows if len(row) > i) for i in range(len(rows[0]))]
     lines = ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) for row in rows]
     for number, row in enumerate(table.rows, 1):

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 from measure import HERE, Bench, Skip, machine  # first: finds the tests' harness
 import report
@@ -17,7 +18,8 @@ from suites import SUITES
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="run.sh", description="Measures Martlet beside what else would do its work.")
+    parser = argparse.ArgumentParser(prog="run.sh", description="Measures Martlet beside what else would do its work.",
+                                     epilog="--no-build: measure what is in .build/release as it is")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"all (the default) or some of: {' '.join(SUITES)}")
     parser.add_argument("--smoke", action="store_true", help="a few requests each: shows that everything works, measures nothing")
     parser.add_argument("--seconds", type=float, help="length of one load run in one round (2)")
@@ -29,7 +31,8 @@ def main():
     unknown = [name for name in names if name not in SUITES]
     if unknown:
         parser.error(f"no suite {', '.join(unknown)}; there are: {' '.join(SUITES)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     processes.become_subreaper()
     # Figures go to standard output, the rest to standard error.
     out, sys.stdout = sys.stdout, sys.stderr
@@ -44,15 +47,17 @@ def main():
         for table in suite["tables"]:
             if not options.json:
                 print("\n".join(report.lines_of(table)), end="\n\n", file=out, flush=True)
-        if suite.get("skipped"):
-            print(f"{name}: skipped: {suite['skipped']}\n", file=sys.stderr if options.json else out, flush=True)
+        for word in ("skipped", "failed"):
+            if word in suite:
+                print(f"{name}: {word}: {suite[word]}\n", file=sys.stderr if options.json else out, flush=True)
     run["machine"]["loadAfter"] = os.getloadavg()[0]
     folder = options.out or HERE / "results" / time.strftime("%Y%m%dT%H%M%S")
     report.write(run, folder)
     if options.json:
         print(json.dumps(report.as_json(run), indent=1, default=str), file=out)
     print(f"written: {folder}")
-    failed = sum(row.failures for suite in run["suites"].values() for table in suite["tables"] for row in table.rows)
+    failed = sum("failed" in suite for suite in run["suites"].values())
+    failed += sum(row.failures for suite in run["suites"].values() for table in suite["tables"] for row in table.rows)
     if failed:
         print(f"{failed} requests or runs failed", file=sys.stderr)
     return 1 if failed else 0
@@ -66,6 +71,10 @@ def take(suite, smoke, seconds, rounds):
             return {"tables": suite(Bench(smoke, seconds, rounds, scratch, stack))}
         except Skip as reason:
             return {"skipped": str(reason)}
+        except Exception as fault:
+            # The other suites are still worth their figures.
+            traceback.print_exc()
+            return {"failed": str(fault)[:2000]}
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from harness import processes
 from harness.processes import wait_until
 from measure import Row, Skip, Table, hello_code, subject
 
-COLUMNS = {"processes": "processes", "uss": "USS KiB", "pss": "PSS KiB", "charge": "cgroup KiB"}
+COLUMNS = {"processes": "processes", "uss": "USS KiB", "pss": "PSS KiB", "rss": "RSS KiB", "charge": "cgroup KiB"}
 
 
 def run(bench):
+    if os.geteuid() != 0:
+        raise Skip("only root may read what a sandbox's memory is")
     count = bench.few(10, 2)
     return [Table(
         "memory", f"Memory of HelloPython; a template's and a worker's is the median of {count} functions", COLUMNS, [*warm(bench, count), *beside(bench)],
@@ -23,16 +25,16 @@ def run(bench):
 
 
 def rollup(pids):
-    """USS and PSS of processes together, in KiB."""
-    sums = {"uss": 0, "pss": 0}
+    """USS, PSS and RSS of processes together, in KiB."""
+    sums = {"uss": 0, "pss": 0, "rss": 0}
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             for line in file:
                 word, _, rest = line.partition(":")
                 if word in ("Private_Clean", "Private_Dirty"):
                     sums["uss"] += int(rest.split()[0])
-                elif word == "Pss":
-                    sums["pss"] += int(rest.split()[0])
+                elif word in ("Pss", "Rss"):
+                    sums[word.lower()] += int(rest.split()[0])
     return {"processes": len(pids), **sums}
 
 
@@ -48,13 +50,16 @@ def groups(w):
 
 
 def charge(folder):
-    """Everything that the kernel charges the group and the groups in it for, page tables and stacks included, in KiB."""
+    """Everything that the kernel charges the group and the groups in it for, page tables and stacks included, in KiB; nothing
+    where there are no cgroups."""
+    if folder is None:
+        return {}
     path = folder / "memory.usage_in_bytes"
-    return int((path if path.exists() else folder / "memory.current").read_text()) / 1024
+    return {"charge": int((path if path.exists() else folder / "memory.current").read_text()) / 1024}
 
 
 def group_of(w, pid):
-    return next(folder for folder, pids in groups(w).items() if pid in pids)
+    return next((folder for folder, pids in groups(w).items() if pid in pids), None)
 
 
 def median_row(name, found):
@@ -78,8 +83,8 @@ def warm(bench, count):
     family = w.family()
     for pid in family.workers:
         try:
-            workers.append({**rollup([pid]), "charge": charge(group_of(w, pid))})
-        except (OSError, StopIteration):
+            workers.append({**rollup([pid]), **charge(group_of(w, pid))})
+        except OSError:
             continue
     end = time.monotonic() + bench.few(90, 0)
     while (family := w.family()).workers and len(family.templates) == count and time.monotonic() < end:
@@ -88,9 +93,10 @@ def warm(bench, count):
     templates, whole = [], []
     for pid in family.templates:
         group = group_of(w, pid)
-        inside = [p for folder, pids in groups(w).items() if folder == group or group.parent in folder.parents for p in pids]
-        templates.append({**rollup([pid]), "charge": charge(group)})
-        whole.append({**rollup(inside), "charge": charge(group.parent)})
+        parent = processes.Process(pid).parent
+        inside = [parent, *(p.pid for p in processes.descendants(parent) if not p.zombie)]
+        templates.append({**rollup([pid]), **charge(group)})
+        whole.append({**rollup(inside), **charge(group and group.parent)})
     return [median_row("Martlet, ready worker", workers), median_row(f"Martlet, idle template{alone}", templates),
             median_row(f"Martlet, idle sandbox with its init{alone}", whole),
             Row("Martlet, server", rollup([family.server])), Row("Martlet, helper and supervisor", rollup([family.helper, family.supervisor]))]
@@ -131,9 +137,9 @@ def to_zero(bench):
     def state():
         family = w.family()
         # The group of the server's instance alone: it has no processes of its own.
-        top = min((folder for folder in groups(w)), key=lambda folder: len(folder.parts))
+        top = min(groups(w), key=lambda folder: len(folder.parts), default=None)
         return {"processes": len(family.sandboxed), **{k: v for k, v in rollup([family.server]).items() if k != "processes"},
-                "charge": charge(top)}
+                **charge(top)}
     settled()
     before = state()
     for number in range(count):
@@ -142,4 +148,4 @@ def to_zero(bench):
     after = state()
     row = Row("Martlet, each function scaled to zero", {key: (after[key] - (0 if key == "processes" else before[key])) / (1 if key == "processes" else count) for key in after},
               rounds=[before, after])
-    return Table("memory-zero", f"{count} functions that were called and then left alone", {"processes": "processes", "uss": "server's USS, KiB each", "pss": "server's PSS, KiB each", "charge": "cgroup KiB"}, [row])
+    return Table("memory-zero", f"{count} functions that were called and then left alone", {"processes": "processes", "uss": "server's USS, KiB each", "pss": "server's PSS, KiB each", "rss": "server's RSS, KiB each", "charge": "cgroup KiB"}, [row])
