@@ -196,6 +196,7 @@ final class FunctionHost: EnvironmentOwner {
         }
         actions.removeAll(keepingCapacity: true)
         isPerforming = false
+        releaseProgramSandbox()
         armTimer()
     }
 
@@ -211,7 +212,6 @@ final class FunctionHost: EnvironmentOwner {
         case .requeue(let pending):
             if let call = queued.removeValue(forKey: pending) { pipeline.route(call) }
         case .stateChanged(let state):
-            if state == .registered || state == .drained { releaseProgramSandbox() }
             tellWaiters()
             pipeline.stateChanged(self, state)
         }
@@ -535,8 +535,9 @@ final class FunctionHost: EnvironmentOwner {
         }
     }
 
+    /// However the last environment ended.
     private func releaseProgramSandbox() {
-        guard environments.isEmpty else { return }
+        guard programSandbox != nil, environments.isEmpty, pool.state == .registered || pool.state == .drained else { return }
         programSandbox?.destroy()
         programSandbox = nil
     }
@@ -689,7 +690,6 @@ final class FunctionHost: EnvironmentOwner {
         pool.workerGone(id, now: now, into: &actions)
         if call != nil { pipeline.busyChanged(version.key) }
         perform()
-        if pool.state == .registered || pool.state == .drained { releaseProgramSandbox() }
         if isDrained { pipeline.drained(self) }
     }
 
