@@ -10,6 +10,10 @@ let cStrict: [CSetting] = [
     .define("_GNU_SOURCE"),
     .unsafeFlags(["-Wall", "-Wextra", "-Werror", "-O2"]),
 ]
+// C libraries that run where no Swift runtime is: what they do not call must not be linked.
+let foreign: [LinkerSetting] = [
+    .unsafeFlags(["-nostartfiles", "-static-stdlib", "-L", "\(Context.packageDirectory)/Runtimes/Python/Fork/link"])
+]
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -36,9 +40,8 @@ let package = Package(
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .target(name: "CChild", cSettings: cStrict),
         .target(name: "CSandbox", dependencies: ["CChild", "CSeccomp"], cSettings: cStrict),
-        .target(name: "MartletFork", dependencies: ["CChild"], path: "Runtimes/Python/Fork", cSettings: cStrict,
-            // A C library that runs where no Swift runtime is: what it does not call must not be linked.
-            linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib", "-L", "\(Context.packageDirectory)/Runtimes/Python/Fork/link"])]),
+        .target(name: "CForkServer", dependencies: ["CChild"], cSettings: cStrict),
+        .target(name: "MartletFork", dependencies: ["CForkServer"], path: "Runtimes/Python/Fork", cSettings: cStrict, linkerSettings: foreign),
         .target(
             name: "PythonRuntime", path: "Runtimes/Python/bootstrap",
             resources: ["bootstrap", "snapshot_restore_py", "martlet_runtime/__init__", "martlet_runtime/codec", "martlet_runtime/compile",
