@@ -27,6 +27,7 @@ let package = Package(
         .executable(name: "martlet", targets: ["Martlet"]),
         .executable(name: "martlet-sandbox", targets: ["SandboxHelper"]),
         .library(name: "MartletFork", type: .dynamic, targets: ["MartletFork"]),
+        .library(name: "MartletForkNode", type: .dynamic, targets: ["MartletForkNode"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -42,6 +43,11 @@ let package = Package(
         .target(name: "CSandbox", dependencies: ["CChild", "CSeccomp"], cSettings: cStrict),
         .target(name: "CForkServer", dependencies: ["CChild"], cSettings: cStrict),
         .target(name: "MartletFork", dependencies: ["CForkServer"], path: "Runtimes/Python/Fork", cSettings: cStrict, linkerSettings: foreign),
+        .target(name: "MartletForkNode", dependencies: ["CForkServer"], path: "Runtimes/Node/Fork", cSettings: cStrict, linkerSettings: foreign),
+        .target(
+            name: "NodeRuntime", path: "Runtimes/Node/bootstrap",
+            resources: ["bootstrap", "copy", "frames", "handler", "invocation", "output", "streaming", "surroundings"].map { .embedInCode("\($0).cjs") },
+            swiftSettings: strict),
         .target(
             name: "PythonRuntime", path: "Runtimes/Python/bootstrap",
             resources: ["bootstrap", "snapshot_restore_py", "martlet_runtime/__init__", "martlet_runtime/codec", "martlet_runtime/compile",
@@ -95,7 +101,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "SandboxHelper",
-            dependencies: ["CSandbox", "LinuxPrimitives", "PythonRuntime", "Sandbox"],
+            dependencies: ["CSandbox", "LinuxPrimitives", "NodeRuntime", "PythonRuntime", "Sandbox"],
             swiftSettings: strict),
 
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),

@@ -26,9 +26,9 @@ def load():
 
 
 def archive(case):
-    """The deployment package as zip bytes: one module, or an executable `bootstrap`."""
+    """The deployment package as zip bytes: one module under its name, or an executable `bootstrap`."""
     source = HERE / "functions" / case["code"]
-    name = source.name if source.suffix == ".py" else "bootstrap"
+    name = "bootstrap" if source.suffix == ".sh" else source.name
     entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
     entry.external_attr = (0o100644 if name == source.name else 0o100755) << 16
     buffer = io.BytesIO()
@@ -100,7 +100,7 @@ def problems(expect, function_error, body, log):
 
 
 class Runner:
-    def __init__(self, python):
+    def __init__(self, runtimes):
         import boto3
         from botocore.config import Config
 
@@ -110,14 +110,14 @@ class Runner:
         os.environ.setdefault("AWS_ENDPOINT_URL", os.environ.get("MARTLET_ENDPOINT", "http://127.0.0.1:9000"))
         self.session = boto3.session.Session()
         self.client = self.session.client("lambda", config=Config(retries={"total_max_attempts": 1}, read_timeout=90))
-        self.python = python
+        self.runtimes = runtimes
 
     def run(self, case):
         """Deploys the case under a name of its own, invokes it, deletes it. What was wrong, as sentences."""
         name = "conformance-%s-%s" % (case["name"], uuid.uuid4().hex[:8])
         self.client.create_function(
             FunctionName=name,
-            Runtime=self.python if case["runtime"] == "python3" else case["runtime"],
+            Runtime=self.runtimes.get(case["runtime"], case["runtime"]),
             Handler=case["handler"],
             Role="arn:aws:iam::123456789012:role/conformance",
             Code={"ZipFile": archive(case)},
@@ -179,10 +179,11 @@ class Runner:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runtime", default="python%d.%d" % sys.version_info[:2], help="runtime of the Python cases")
+    parser.add_argument("--node", default="nodejs", help="runtime of the Node cases (default: the newest)")
     parser.add_argument("--slow", action="store_true", help="also the cases that wait for the init limit")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
-    runner = Runner(options.runtime)
+    runner = Runner({"python3": options.runtime, "nodejs": options.node})
     cases = [case for case in load() if case["name"] in options.names or not options.names]
     failed = skipped = 0
     for case in cases:

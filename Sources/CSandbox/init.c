@@ -601,15 +601,30 @@ static DIR *open_folder(int at, const char *path) {
   return d;
 }
 
-static void audit_descriptors(void) {
+// Pipes that the runtime makes anew in its copies: only those within the template, which has both ends. Output that is
+// caught elsewhere (the log) would still be that of all.
+struct seen_pipe { dev_t device; ino_t inode; int fd, ends; };
+static void audit_pipe(struct seen_pipe *pipes, int *count, int fd, const struct stat *of, mode_t link) {
+  int i = 0, end = link & S_IWUSR ? 2 : 1;
+  while (i < *count && (pipes[i].inode != of->st_ino || pipes[i].device != of->st_dev)) i++;
+  if (i == 64) { found(MC_FOUND_DESCRIPTOR, "more than 64 pipes are open"); return; }
+  if (i == *count) pipes[(*count)++] = (struct seen_pipe){of->st_dev, of->st_ino, fd, 0};
+  pipes[i].ends |= end;
+}
+
+static void audit_descriptors(int whole) {
   char path[64], target[256];
+  struct seen_pipe pipes[64];
+  struct stat log = {0};
+  int pipe_count = 0;
   snprintf(path, sizeof path, "%d/fd", template_pid);
   DIR *d = open_folder(proc_fd, path);
   if (!d) { found(MC_FOUND_UNREADABLE, "/proc/%s cannot be read", path); return; }
   int count = 0;
+  if (fstat(log_fd, &log)) { found(MC_FOUND_UNREADABLE, "the log cannot be looked at"); closedir(d); return; }
   for (struct dirent *e; (e = readdir(d));) {
     int fd = atoi(e->d_name), at = dirfd(d);
-    struct stat st;
+    struct stat st, link;
     struct statvfs v;
     if (e->d_name[0] == '.' || fstatat(at, e->d_name, &st, 0)) continue;
     if (++count > 200) { found(MC_FOUND_DESCRIPTOR, "more than 200 descriptors are open"); break; } // copies open each anew
@@ -622,6 +637,11 @@ static void audit_descriptors(void) {
       unsigned m = minor(st.st_rdev);
       if (m == 3 || m == 5 || m == 7 || m == 8 || m == 9) continue;
     }
+    if (whole && S_ISFIFO(st.st_mode) && (st.st_ino != log.st_ino || st.st_dev != log.st_dev) && fstatat(at, e->d_name, &link, AT_SYMLINK_NOFOLLOW) == 0) {
+      audit_pipe(pipes, &pipe_count, fd, &st, link.st_mode);
+      continue;
+    }
+    if (whole && (!strcmp(target, "anon_inode:[eventfd]") || !strcmp(target, "anon_inode:[eventpoll]"))) continue;
     // No folders: from one, ".." leads into the template's own mounts, which all copies would share.
     int probe = S_ISREG(st.st_mode) ? openat(at, e->d_name, O_PATH | O_CLOEXEC) : -1;
     // Read-only by its mount, not only by how it was opened: a memfd can be opened again for writing.
@@ -629,6 +649,8 @@ static void audit_descriptors(void) {
     if (probe >= 0) close(probe);
     if (!harmless) found(MC_FOUND_DESCRIPTOR, "descriptor %d is open (%s)", fd, target);
   }
+  for (int i = 0; i < pipe_count; i++)
+    if (pipes[i].ends != 3) found(MC_FOUND_DESCRIPTOR, "descriptor %d is one end of a pipe", pipes[i].fd);
   closedir(d);
 }
 
@@ -641,7 +663,7 @@ static int entries_in(int at, const char *path) {
   return n;
 }
 
-static void audit(void) {
+static void audit(int whole) {
   char path[64];
   mapping_shared = 0;
   if (!template_pid) found(MC_FOUND_UNREADABLE, "the template has ended");
@@ -657,7 +679,7 @@ static void audit(void) {
     if (d) closedir(d);
     snprintf(path, sizeof path, "%d/smaps", template_pid);
     each_line(path, take_smaps);
-    audit_descriptors();
+    audit_descriptors(whole);
     if (entries_in(tmp_fd, "."))
       found(MC_FOUND_TMP_FILES, "init wrote files to /tmp");
   }
@@ -683,10 +705,10 @@ static void measure_template(uint64_t *cpu, uint64_t *anonymous) {
     *anonymous = (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-static void audited(int measure_only) {
+static void audited(int flags) {
   uint64_t cpu, anonymous;
   audit_found = 0, audit_text[0] = 0;
-  if (!measure_only) audit();
+  if (!(flags & MC_AUDIT_MEASURE)) audit(flags & MC_AUDIT_WHOLE);
   measure_template(&cpu, &anonymous);
   to_server(MC_AUDITED, MC_TEMPLATE_SLOT, 0, audit_found, cpu > spare_cpu ? cpu - spare_cpu : 0, anonymous, audit_text);
 }
@@ -925,6 +947,8 @@ int csb_await(int sync, int milliseconds, struct csb_error *error) {
   *error = (struct csb_error){S_MAPS, r == 0 ? ECHILD : errno};
   return -1;
 }
+
+const void *csb_find(const void *in, size_t length, const void *what, size_t what_length) { return memmem(in, length, what, what_length); }
 
 int csb_new_mount_namespace(void) { return unshare(CLONE_NEWNS); }
 

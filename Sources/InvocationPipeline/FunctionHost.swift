@@ -78,14 +78,14 @@ final class FunctionHost: EnvironmentOwner {
         self.pipeline = pipeline
         var limits = limits
         limits.isolation = version.configuration.isolation
-        let isPython = version.configuration.runtime.hasPrefix("python")
+        let isProvided = version.configuration.runtime == "provided"
         let size = version.configuration.memorySize, bound = pipeline.configuration.nodeMemoryMB
         // A template and one copy of it; else it could start and never serve.
         let fitsTwice = size * 2 <= bound
-        pool = FunctionPool(limits: limits, hasTemplate: isPython && version.configuration.isolation == .invocation && fitsTwice)
+        pool = FunctionPool(limits: limits, hasTemplate: !isProvided && version.configuration.isolation == .invocation && fitsTwice)
         if !fitsTwice { forkRefusal = "its memory size, \(size) MB, fits only once into the node's \(bound) MB (nodeMemoryMB)" }
         logStream = "[\(version.version)]\(version.revision)"
-        if !isPython { forkRefusal = "a program on the Runtime API cannot be copied" }
+        if isProvided { forkRefusal = "a program on the Runtime API cannot be copied" }
         if version.configuration.isolation == .environment { forkRefusal = "environments are reused (isolation environment)" }
     }
 
@@ -308,7 +308,8 @@ final class FunctionHost: EnvironmentOwner {
             templates[id] = run
             let me = NIOLoopBound((self, run), eventLoop: pipeline.loop)
             sandbox.whenGone = { failure in me.value.0.sandboxGone(me.value.1, failure) }
-            let line = try spare?.line ?? TemplateLine(sandbox: sandbox, offer: offer, loop: pipeline.loop)
+            let line = try spare?.line ?? TemplateLine(
+                sandbox: sandbox, program: .bootstrap(offer, mode: .template, memorySize: version.configuration.memorySize), loop: pipeline.loop)
             run.line = line
             line.whenLost = { exit in me.value.0.templateEnded(me.value.1, exit) }
             if spare == nil {
@@ -392,7 +393,7 @@ final class FunctionHost: EnvironmentOwner {
             run.readyAt = .now()
             do {
                 let me = NIOLoopBound((self, run), eventLoop: pipeline.loop)
-                try run.sandbox.audit { audit in me.value.0.templateAudited(me.value.1, audit) }
+                try run.sandbox.audit(copiesAreWhole: version.configuration.runtime.hasPrefix("nodejs")) { audit in me.value.0.templateAudited(me.value.1, audit) }
             } catch {
                 templateFailed(run, .sandbox, payload: nil)
             }
@@ -608,12 +609,12 @@ final class FunctionHost: EnvironmentOwner {
 
     private func program() throws -> Environment.Origin {
         let configuration = version.configuration
-        if configuration.runtime.hasPrefix("python") {
+        if configuration.runtime != "provided" {
             guard let offer = pipeline.node.offer(runtime: configuration.runtime) else {
                 throw LinuxError("starting \(configuration.runtime): not offered by this host", ENOENT)
             }
             let mode: EnvironmentProgram.Mode = configuration.isolation == .environment ? .environment : .once
-            return .program(.python(offer, mode: mode), initFrame: initFrame())
+            return .program(.bootstrap(offer, mode: mode, memorySize: configuration.memorySize), initFrame: initFrame())
         }
         return .program(.provided(version, logStream: logStream), initFrame: nil)
     }
@@ -665,7 +666,7 @@ final class FunctionHost: EnvironmentOwner {
         }
         calls[environment.workerNumber] = nil
         settle(call, environment, outcome: outcome, payload: payload)
-        pool.workerFinished(id, reusable: outcome != .invalidResponse, now: now, into: &actions)
+        pool.workerFinished(id, reusable: outcome != .invalidResponse && !environment.saidLast, now: now, into: &actions)
         pipeline.busyChanged(version.key)
         perform()
         startHeld()
@@ -941,7 +942,7 @@ final class FunctionHost: EnvironmentOwner {
     private func exitPayload(requestID: RequestID?, _ exit: SandboxHandle.Exit) -> ByteBuffer {
         let prefix = requestID.map { "RequestId: \($0) " } ?? ""
         if exit.executionError != 0 {
-            let program = version.configuration.runtime.hasPrefix("python") ? version.configuration.runtime : "/var/task/bootstrap"
+            let program = version.configuration.runtime == "provided" ? "/var/task/bootstrap" : version.configuration.runtime
             let reason = String(cString: strerror(exit.executionError))
             return ErrorPayload.make(type: "Runtime.InvalidEntrypoint", message: prefix + "Error: fork/exec \(program): \(reason)")
         }

@@ -46,14 +46,15 @@ final class SpareTemplates {
 
     /// A function of this language exists, or starts: the next cold start is likely to be of its kind.
     func noteUse(of runtime: String) {
-        guard isEnabled, runtime.hasPrefix("python"), node.offer(runtime: runtime) != nil else { return }
+        guard isEnabled, runtime != "provided", node.offer(runtime: runtime) != nil else { return }
         lastUse[runtime] = .now()
         makeSoon(runtime, after: Self.delay)
     }
 
     func take(for version: FunctionVersion) -> Spare? {
         let configuration = version.configuration
-        guard isEnabled, configuration.ephemeralStorage == storageMB, let found = kept.removeValue(forKey: configuration.runtime), !found.isLost
+        guard isEnabled, configuration.ephemeralStorage == storageMB,
+            !configuration.runtime.hasPrefix("nodejs") || configuration.memorySize <= EnvironmentProgram.spareMemorySize, let found = kept.removeValue(forKey: configuration.runtime), !found.isLost
         else { return nil }
         found.spare.line.whenLost = nil
         found.spare.sandbox.whenGone = nil
@@ -80,7 +81,7 @@ final class SpareTemplates {
             let offer = node.offer(runtime: runtime)
         else { return }
         guard let sandbox = try? node.makeSpare(runtime: runtime, storageMB: storageMB) else { return }
-        guard let line = try? TemplateLine(sandbox: sandbox, offer: offer, isSpare: true, loop: node.loop) else { return sandbox.destroy() }
+        guard let line = try? TemplateLine(sandbox: sandbox, program: .bootstrap(offer, mode: .spare, memorySize: EnvironmentProgram.spareMemorySize), loop: node.loop) else { return sandbox.destroy() }
         let made = Kept(Spare(sandbox: sandbox, line: line))
         kept[runtime] = made
         let me = NIOLoopBound((self, made), eventLoop: node.loop)

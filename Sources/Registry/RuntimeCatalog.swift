@@ -13,18 +13,20 @@ public struct RuntimeCatalog: Hashable, Sendable {
         }
     }
 
-    /// `python3` is the newest `python3.x` offered; `provided.al2` and `provided.al2023` are `provided`.
+    /// `python3` is the newest `python3.x` offered, `nodejs` the newest `nodejs…`; `provided.al2` and `provided.al2023` are
+    /// `provided`.
     /// - Throws: `.invalidParameterValue` naming what is offered.
     public func resolve(_ name: String) throws(ServiceError) -> String {
         if offered.contains(name) { return name }
         if name.hasPrefix("provided."), offered.contains("provided") { return "provided" }
         if let newest = offered.first(where: { $0.hasPrefix(name + ".") && Self.split(name).version.count == 1 }) { return newest }
+        if name == "nodejs", let newest = offered.first(where: { Self.split($0).name == name }) { return newest }
         throw ServiceError(
             .invalidParameterValue,
             "Value \(name.prefix(64)) at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [\(offered.joined(separator: ", "))]; these are the runtimes this server offers")
     }
 
-    /// `python3.11` is (`python`, [3, 11]).
+    /// `python3.11` is (`python`, [3, 11]); `nodejs20.x` is (`nodejs`, [20, 0]).
     private static func split(_ name: String) -> (name: Substring, version: [Int]) {
         let digits = name.firstIndex { $0.isNumber } ?? name.endIndex
         return (name[..<digits], name[digits...].split(separator: ".").map { Int($0) ?? 0 })

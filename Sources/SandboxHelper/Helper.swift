@@ -76,7 +76,7 @@ final class Helper {
     /// Interpreters whose byte code is still to be made, and the one that is at it.
     private var byteCodeWanted: [RuntimeOffer]
     private var byteCode: ByteCode?
-    private let runtimeFiles: String
+    private let runtimeFiles: RuntimeFiles
     private let dataFolder: Int32
     private let dataPath: String
     let facts: NodeFacts
@@ -94,8 +94,8 @@ final class Helper {
         dataPath = real
         let base = try Self.makeBase(arguments, rootless: rootless)
         let offers = RuntimeDiscovery.discover(configured: arguments.pythonPrefixes)
-        runtimeFiles = try RuntimeFiles.install(in: base, home: arguments.home)
-        byteCodeWanted = offers.filter { !$0.interpreter.isEmpty }
+        runtimeFiles = try RuntimeFiles(base: base, home: arguments.home)
+        byteCodeWanted = offers.filter { $0.name.hasPrefix("python") }
         skeletons = try Skeletons(base: base, offers: offers, runtimeFiles: runtimeFiles)
         cgroups = rootless ? Cgroups.nothing : Cgroups.discover(instance: arguments.instance)
         cgroups.limitAll()
@@ -170,7 +170,7 @@ final class Helper {
             facts.gaps.append("The kernel cannot set a cgroup's peak memory back (Linux 6.12 can): an invocation's peak is exact only if it is the highest its slot has seen, else it is the memory in use at its end.")
         }
         if facts.landlockABI == 0 { facts.gaps.append("The kernel has no Landlock: one layer fewer behind the namespaces and the seccomp filter.") }
-        if !offers.contains(where: { $0.name.hasPrefix("python") }) { facts.gaps.append("No CPython 3.9 or newer was found: only the runtime provided is offered.") }
+        if !offers.contains(where: { $0.name.hasPrefix("python") }) { facts.gaps.append("No CPython 3.9 or newer was found: no Python runtime is offered.") }
         return facts
     }
 
@@ -448,7 +448,7 @@ final class Helper {
     private func fromByteCode(_ id: UInt32) {
         guard byteCode?.id == id, byteCode?.read() == true else { return }
         do {
-            if let job = byteCode, try job.install(in: runtimeFiles) == 0 { reportNoByteCode(job.offer, "the interpreter gave none") }
+            if let job = byteCode, try job.install(in: runtimeFiles.python) == 0 { reportNoByteCode(job.offer, "the interpreter gave none") }
         } catch {
             if let job = byteCode { reportNoByteCode(job.offer, "\(error)") }
         }

@@ -31,8 +31,8 @@ struct Skeletons {
         timeout touch tr true truncate tsort tty uname unexpand uniq unlink vdir wc who whoami yes [ dash sh
         """.split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
 
-    /// - Parameter runtimeFiles: the folder mounted as /var/runtime.
-    init(base: String, offers: [RuntimeOffer], runtimeFiles: String) throws {
+    /// - Parameter runtimeFiles: the folders mounted as /var/runtime.
+    init(base: String, offers: [RuntimeOffer], runtimeFiles: RuntimeFiles) throws {
         self.base = base
         try makeFolders(base + "/mount")
         try makeFolders(base + "/tools")
@@ -41,7 +41,7 @@ struct Skeletons {
             if let source, let real = realPath(source), fileKind(real) == .file { try copyFile(real, to: "\(base)/tools/\(tool)") }
         }
         try makeEtc()
-        for offer in offers { roots[offer.name] = try makeRoot(offer, runtimeFiles: runtimeFiles) }
+        for offer in offers { roots[offer.name] = try makeRoot(offer, runtimeFiles: runtimeFiles.folder(of: offer)) }
     }
 
     private func makeEtc() throws {
@@ -110,6 +110,9 @@ struct Skeletons {
 
         if offer.name == "provided" {
             try bindFile("/usr/bin/curl")
+        } else if offer.name.hasPrefix("nodejs") {
+            // One executable, which has its library within.
+            try bindFile(offer.interpreter)
         } else if !offer.prefix.isEmpty {
             try bindFolder(offer.prefix)
         } else {
@@ -118,8 +121,9 @@ struct Skeletons {
             try bindFolder(lib)
             for library in entries(of: "/usr/local/lib") where library.hasPrefix("libpython") { try bindFile("/usr/local/lib/" + library) }
         }
-        // What scripts call it; a function's own subprocesses run the same Python.
-        if !offer.interpreter.isEmpty { symlink(offer.interpreter, root + "/usr/bin/python3") }
+        // What scripts call it; a function's own subprocesses run the same one.
+        if offer.name.hasPrefix("python") { symlink(offer.interpreter, root + "/usr/bin/python3") }
+        if offer.name.hasPrefix("nodejs") { symlink(offer.interpreter, root + "/usr/bin/node") }
         steps.append(.bind(source: runtimeFiles, target: "var/runtime"))
         return Root(folder: root, steps: steps)
     }

@@ -49,6 +49,8 @@ public final class Environment: SlotOccupant {
     private var log: Int32 = -1
     private var isStarted = false
     private var saidReady = false
+    /// The process ends after its answer, whatever the isolation.
+    public private(set) var saidLast = false
     private var isStreamOver = false
     private var exit: SandboxHandle.Exit?
     private var answer: ByteBuffer?
@@ -135,7 +137,7 @@ public final class Environment: SlotOccupant {
                 channel.eventLoop.makeCompletedFuture {
                     let me = me.value
                     try channel.pipeline.syncOperations.addHandler(
-                        FrameReader(take: { me.take($0, $1, extra: $2) }, ended: { me.streamOver(violation: $0) }))
+                        FrameReader(take: { me.take($0, $1, extra: $2, isLast: $3) }, ended: { me.streamOver(violation: $0) }))
                     me.channel = channel
                 }
             }
@@ -212,7 +214,8 @@ public final class Environment: SlotOccupant {
 
     // MARK: From the worker
 
-    private func take(_ type: FrameType, _ payload: ByteBuffer, extra: UInt16) {
+    private func take(_ type: FrameType, _ payload: ByteBuffer, extra: UInt16, isLast: Bool) {
+        if isLast { saidLast = true }
         if type == .end || type == .error { residentBytes = UInt64(extra) << 20 }
         switch (type, state) {
         case (.ready, .starting) where !saidReady:

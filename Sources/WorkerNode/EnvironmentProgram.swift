@@ -24,7 +24,31 @@ public struct EnvironmentProgram: Sendable {
 
     public enum Mode: String, Sendable { case spare, template, once, environment }
 
-    public static func python(_ offer: RuntimeOffer, mode: Mode) -> EnvironmentProgram {
+    /// A runtime of Martlet's own, which speaks frames.
+    /// - Parameter memorySize: the function's, MB.
+    public static func bootstrap(_ offer: RuntimeOffer, mode: Mode, memorySize: Int) -> EnvironmentProgram {
+        offer.name.hasPrefix("nodejs") ? node(offer, mode: mode, memorySize: memorySize) : python(offer, mode: mode)
+    }
+
+    /// A Node that waits for its function cannot be told its memory size later: it serves functions up to this one, MB.
+    public static let spareMemorySize = 1024
+
+    private static func node(_ offer: RuntimeOffer, mode: Mode, memorySize: Int) -> EnvironmentProgram {
+        EnvironmentProgram(
+            arguments: [
+                offer.interpreter,
+                // No helpers of V8's own: they would be threads to take along into each copy.
+                "--single-threaded", "--v8-pool-size=0",
+                // Garbage is collected before it takes a small function beyond its memory; a large one may have all of its own.
+                "--initial-old-space-size=24", "--max-semi-space-size=4", "--max-old-space-size=\(max(memorySize, spareMemorySize) * 9 / 10)",
+                "/var/runtime/bootstrap.cjs", mode.rawValue,
+            ],
+            environment: [
+                ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC"), ("HOME", "/tmp"), ("LD_LIBRARY_PATH", libraryPath),
+            ])
+    }
+
+    private static func python(_ offer: RuntimeOffer, mode: Mode) -> EnvironmentProgram {
         // The function's own variables come with the INIT frame, after the interpreter has started undisturbed by them.
         EnvironmentProgram(
             arguments: [offer.interpreter, "-S", "-E", "-s", "-B", "/var/runtime/bootstrap.py", mode.rawValue],

@@ -1,6 +1,7 @@
 import NIOCore
 
 /// Frame types of the worker protocol: 8-byte little-endian header {u32 length, u8 type, u8 flags, u16 extra}, payload.
+/// Bit 0 of the flags of an answer: the process ends after it.
 enum FrameType: UInt8, Sendable {
     case initialize = 1
     case invoke = 2
@@ -31,12 +32,12 @@ final class FrameReader: ChannelInboundHandler {
     /// Answers are at most 6 MB; a little more is read so that "too large" can be told from a broken stream.
     static let maximumPayload = 8 << 20
 
-    private let take: (_ type: FrameType, _ payload: ByteBuffer, _ extra: UInt16) -> Void
+    private let take: (_ type: FrameType, _ payload: ByteBuffer, _ extra: UInt16, _ isLast: Bool) -> Void
     private let ended: (_ violation: Bool) -> Void
     private var pending = ByteBuffer()
     private var isOver = false
 
-    init(take: @escaping (FrameType, ByteBuffer, UInt16) -> Void, ended: @escaping (Bool) -> Void) {
+    init(take: @escaping (FrameType, ByteBuffer, UInt16, Bool) -> Void, ended: @escaping (Bool) -> Void) {
         self.take = take
         self.ended = ended
     }
@@ -52,6 +53,7 @@ final class FrameReader: ChannelInboundHandler {
         while buffer.readableBytes >= Frames.headerSize {
             let at = buffer.readerIndex
             guard let length: UInt32 = buffer.getInteger(at: at, endianness: .little), let code: UInt8 = buffer.getInteger(at: at + 4),
+                let flags: UInt8 = buffer.getInteger(at: at + 5),
                 let extra: UInt16 = buffer.getInteger(at: at + 6, endianness: .little),
                 length <= UInt32(Self.maximumPayload), let type = FrameType(rawValue: code), code >= FrameType.ready.rawValue
             else { return finish(context, violation: true) }
@@ -61,7 +63,7 @@ final class FrameReader: ChannelInboundHandler {
             }
             buffer.moveReaderIndex(forwardBy: Frames.headerSize)
             guard let payload = buffer.readSlice(length: Int(length)) else { return finish(context, violation: true) }
-            take(type, payload, extra)
+            take(type, payload, extra, flags & 1 != 0)
             if isOver { return }
         }
         if buffer.readableBytes > 0 { pending = buffer }

@@ -385,10 +385,12 @@ public final class SandboxHandle {
     public func killTemplate() { try? command(MC_KILL, slot: MC_TEMPLATE_SLOT) }
 
     /// Whether copies would share something, and what init took.
-    /// - Parameter measureOnly: nothing but what init took; also after the template has ended.
-    public func audit(measureOnly: Bool = false, _ completion: @escaping (Audit) -> Void) throws {
+    /// - Parameters:
+    ///   - measureOnly: nothing but what init took; also after the template has ended.
+    ///   - copiesAreWhole: the runtime's copies have pipes, eventfds and epoll descriptors of their own (`MC_AUDIT_WHOLE`).
+    public func audit(measureOnly: Bool = false, copiesAreWhole: Bool = false, _ completion: @escaping (Audit) -> Void) throws {
         audited = completion
-        try command(MC_AUDIT, slot: MC_TEMPLATE_SLOT, value: measureOnly ? 1 : 0)
+        try command(MC_AUDIT, slot: MC_TEMPLATE_SLOT, value: (measureOnly ? Int32(MC_AUDIT_MEASURE.rawValue) : 0) | (copiesAreWhole ? Int32(MC_AUDIT_WHOLE.rawValue) : 0))
     }
 
     func copyTemplate(into slot: Slot, worker: Int32, log: Int32, occupant: any SlotOccupant) throws {

@@ -2,7 +2,7 @@ import Glibc
 import LinuxPrimitives
 public import NIOCore
 import NIOPosix
-public import Sandbox
+import Sandbox
 
 /// The server's line to a template: its process is started, then INIT goes out and READY or INIT_ERROR comes back. Between
 /// the two it may wait for its function. Confined to the loop.
@@ -26,8 +26,7 @@ public final class TemplateLine {
     private var unsent: ByteBuffer?
 
     /// Starts the process.
-    /// - Parameter isSpare: INIT will not come soon; the runtime may use the time.
-    public init(sandbox: SandboxHandle, offer: RuntimeOffer, isSpare: Bool = false, loop: any EventLoop) throws {
+    public init(sandbox: SandboxHandle, program: EnvironmentProgram, loop: any EventLoop) throws {
         let (ours, theirs) = try socketPair()
         defer { Glibc.close(theirs) }
         let me = NIOLoopBound(self, eventLoop: loop)
@@ -37,7 +36,7 @@ public final class TemplateLine {
                     let line = me.value
                     try channel.pipeline.syncOperations.addHandler(
                         FrameReader(
-                            take: { type, payload, _ in
+                            take: { type, payload, _, _ in
                                 switch type {
                                 case .ready: line.answer(.ready)
                                 case .initError: line.answer(.initError(payload))
@@ -53,7 +52,7 @@ public final class TemplateLine {
                 me.value.unsent = nil
             }
         try sandbox.startTemplate(
-            .python(offer, mode: isSpare ? .spare : .template), worker: theirs,
+            program, worker: theirs,
             started: { me.value.processAt = .now() },
             ended: { exit in me.value.ended(exit) })
     }

@@ -22,6 +22,12 @@ private func withFolder(_ files: [String: String], _ body: (String) throws -> Vo
         (["app.py": "app = 1\nhandler = Adapter(app)\n"], "python3", "app.handler"),
         (["main.py": "def main (event, context): pass", "util.py": "def handler(): pass"], "python3", "main.main"),
         (["only.py": "def handler(e, c): pass"], "python3", "only.handler"),
+        (["index.mjs": "export const handler = async (event) => event;"], "nodejs", "index.handler"),
+        (["index.js": "exports.handler = async () => 1", "lib/other.js": ""], "nodejs", "index.handler"),
+        (["app.js": "async function handler() {}\nmodule.exports = { handler };"], "nodejs", "app.handler"),
+        (["only.cjs": "module.exports.main = () => {}"], "nodejs", "only.main"),
+        (["package.json": #"{"main": "./dist/server.js"}"#, "dist/server.js": "export async function handler() {}"], "nodejs", "dist/server.handler"),
+        (["app.py": "def handler(e, c): pass", "index.js": "exports.handler = 1"], "python3", "app.handler"),
         (["bootstrap": "#!/bin/sh\n", "handler.py": "def handler(e, c): pass"], "provided", "bootstrap"),
     ])
     func runtimeAndHandlerAreReadFromTheFiles(files: [String: String], runtime: String, handler: String) throws {
@@ -47,6 +53,11 @@ private func withFolder(_ files: [String: String], _ body: (String) throws -> Vo
             #expect(try source.guess(runtime: "python3.9", handler: nil) == RuntimeChoice(runtime: "python3.9", handler: "app.handler"))
             #expect(try source.guess(runtime: nil, handler: "pkg.mod.run") == RuntimeChoice(runtime: "python3", handler: "pkg.mod.run"))
             #expect(throws: CommandFailure.self) { try source.guess(runtime: nil, handler: "missing.run") }
+        }
+        try withFolder(["src/job.mjs": "export const run = 1", "other.js": ""]) { (folder: String) throws in
+            let source = try PackageSource(folder)
+            #expect(try source.guess(runtime: nil, handler: "src/job.run") == RuntimeChoice(runtime: "nodejs", handler: "src/job.run"))
+            #expect(throws: CommandFailure.self) { try source.guess(runtime: "nodejs", handler: nil) }
         }
     }
 

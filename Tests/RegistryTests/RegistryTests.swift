@@ -267,17 +267,17 @@ private func code(_ body: () async throws -> Void) async -> ServiceError.Code? {
 }
 
 @Suite struct RuntimeCatalogTests {
-    private let catalog = RuntimeCatalog(offered: ["python3.9", "provided", "python3.11", "python3.10"])
+    private let catalog = RuntimeCatalog(offered: ["python3.9", "nodejs20.x", "provided", "python3.11", "nodejs22.x", "python3.10"])
 
     @Test(arguments: [
         ("python3", "python3.11"), ("python3.9", "python3.9"), ("provided", "provided"), ("provided.al2", "provided"),
-        ("provided.al2023", "provided"),
+        ("provided.al2023", "provided"), ("nodejs", "nodejs22.x"), ("nodejs20.x", "nodejs20.x"),
     ])
     func clientsNameIsResolved(_ name: String, _ full: String) throws {
         #expect(try catalog.resolve(name) == full)
     }
 
-    @Test(arguments: ["python", "python2", "python3.1", "python3.12", "nodejs22.x", "", "providedx"])
+    @Test(arguments: ["python", "python2", "python3.1", "python3.12", "nodejs24.x", "nodejs2", "", "providedx"])
     func unofferedRuntimeNamesWhatIsOffered(_ name: String) {
         do throws(ServiceError) {
             _ = try catalog.resolve(name)

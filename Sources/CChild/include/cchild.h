@@ -27,7 +27,7 @@ enum mc_op {
   MC_FORK = 2,           // fds: worker socket, log pipe
   MC_EXEC = 3,           // payload: argv and environment block; value: MC_EXEC_* flags; fds: worker socket (not with MC_EXEC_LISTENER), log pipe
   MC_KILL = 4,           // slot or MC_TEMPLATE_SLOT
-  MC_AUDIT = 5,          // value: 1 = measure only
+  MC_AUDIT = 5,          // value: MC_AUDIT_* flags
   MC_KILL_LARGEST = 6,   // the slot's largest process, if its anonymous memory is above a bytes: the memory size was passed
                          // without reaching the slot's own limit
   // helper -> init
@@ -51,6 +51,10 @@ enum mc_op {
 #define MC_TEMPLATE_SLOT 0xFFFFFFFFu
 enum { MC_MAX_SLOTS = 1024, MC_MAX_PAYLOAD = 65536, MC_MAX_FDS = 12 };
 enum { MC_EXEC_LISTENER = 1 };
+enum mc_audit {
+  MC_AUDIT_MEASURE = 1, // only what init took
+  MC_AUDIT_WHOLE = 2,   // the runtime makes pipes, eventfds and epoll descriptors anew in each copy
+};
 enum mc_finding {
   MC_FOUND_THREADS = 1, MC_FOUND_CHILDREN = 2, MC_FOUND_SHARED_MEMORY = 4, MC_FOUND_DESCRIPTOR = 8, MC_FOUND_SYSV = 16,
   MC_FOUND_TMP_FILES = 32, MC_FOUND_UNREADABLE = 64,

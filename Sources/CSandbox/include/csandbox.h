@@ -60,3 +60,4 @@ enum { CSB_O_PATH = 010000000 };
 int csb_new_mount_namespace(void);
 // A detached read-only mount of the package with this digest, to be sent to a sandbox; -1 with errno. Needs Linux 5.12.
 int csb_package_mount(const char *data, const char *digest);
+const void *csb_find(const void *in, size_t length, const void *what, size_t what_length); // memmem

@@ -19,9 +19,9 @@ struct DeployCommand: Verb {
 
     @Argument(help: "The function's name: letters, digits, - and _.")
     var name: String
-    @Argument(help: "A folder, a zip archive, a .py file or an executable.")
+    @Argument(help: "A folder, a zip archive, a .py, .js or .mjs file, or an executable.")
     var path: String
-    @Option(help: "python3 (the newest on the server), python3.11, …, or provided.")
+    @Option(help: "python3 or nodejs (the newest on the server), python3.11, nodejs20.x, …, or provided.")
     var runtime: String?
     @Option(help: "What to call, for example app.handler.")
     var handler: String?
@@ -121,8 +121,13 @@ struct DeployCommand: Verb {
         if let existing, handler == nil, runtime == nil {
             let module = existing.handler.split(separator: ".").dropLast().joined(separator: "/")
             let fits =
-                existing.runtime.hasPrefix("python")
-                ? source.contains("\(module).py") || source.contains("\(module)/__init__.py") : source.contains("bootstrap")
+                if existing.runtime.hasPrefix("python") {
+                    source.contains("\(module).py") || source.contains("\(module)/__init__.py")
+                } else if existing.runtime.hasPrefix("nodejs") {
+                    source.nodeFile(handler: existing.handler) != nil
+                } else {
+                    source.contains("bootstrap")
+                }
             if fits { return RuntimeChoice(runtime: existing.runtime, handler: existing.handler) }
         }
         return try source.guess(runtime: runtime, handler: handler)

@@ -18,7 +18,7 @@ struct ServerFacts: Hashable, Sendable {
         isLoopbackOnly = json["loopbackOnly"]?.bool ?? false
     }
 
-    /// The full name: `python3` is the newest CPython on offer.
+    /// The full name: `python3` is the newest CPython on offer, `nodejs` the newest Node.
     ///
     /// - Throws: `CommandFailure` that lists what is offered.
     func resolve(_ wish: String) throws -> Runtime {
@@ -29,10 +29,21 @@ struct ServerFacts: Hashable, Sendable {
             }.max { $0.minor < $1.minor }
             if let newest { return newest.runtime }
         }
+        if wish == "nodejs" || wish == "node" {
+            let newest = runtimes.compactMap { runtime in
+                Self.nodeMajor(runtime.name).map { (major: $0, runtime: runtime) }
+            }.max { $0.major < $1.major }
+            if let newest { return newest.runtime }
+        }
         // Lambda's names for operating-system-only runtimes (provided.al2023) mean the same thing.
         if wish.hasPrefix("provided."), let plain = runtimes.first(where: { $0.name == "provided" }) { return plain }
         let offered = runtimes.map(\.name).joined(separator: ", ")
         throw CommandFailure("the server does not offer the runtime \(wish); it has \(offered.isEmpty ? "none" : offered)")
+    }
+
+    /// Of `nodejs20.x`.
+    static func nodeMajor(_ name: String) -> Int? {
+        name.hasPrefix("nodejs") && name.hasSuffix(".x") ? Int(name.dropFirst(6).dropLast(2)) : nil
     }
 
     static func minorVersion(_ name: String) -> Int? { name.hasPrefix("python3.") ? Int(name.dropFirst(8)) : nil }

@@ -29,7 +29,7 @@ struct PackageSource {
 
     static func isExcluded(_ name: String) -> Bool { excludedNames.contains(name) || name.hasSuffix(".pyc") }
 
-    /// - Parameter path: a folder, a zip archive, a `.py` file or an executable.
+    /// - Parameter path: a folder, a zip archive, a `.py`, `.js` or `.mjs` file or an executable.
     /// - Throws: `CommandFailure`.
     init(_ path: String) throws {
         self.path = path
@@ -51,10 +51,13 @@ struct PackageSource {
             } else if name.hasSuffix(".py") {
                 files[name] = .bytes(bytes, executable: info.isExecutable)
                 singleModule = String(name.dropLast(3))
+            } else if name.hasSuffix(".js") || name.hasSuffix(".mjs") || name.hasSuffix(".cjs") {
+                files[name] = .bytes(bytes, executable: info.isExecutable)
+                singleModule = String(name.prefix { $0 != "." })
             } else if Self.isProgram(bytes) {
                 files["bootstrap"] = .bytes(bytes, executable: true)
             } else {
-                throw CommandFailure("\(path) is no folder, zip archive, .py file or executable, so it cannot be deployed")
+                throw CommandFailure("\(path) is no folder, zip archive, .py, .js or .mjs file or executable, so it cannot be deployed")
             }
         case .link, .other: throw CommandFailure("\(path) is neither a file nor a folder")
         }
@@ -117,10 +120,10 @@ struct PackageSource {
     }
 
     /// Modules at the top of the package, without `.py`.
-    var topModules: [String] {
-        let names = archiveContents?.files.map(\.path) ?? Array(files.keys)
-        return names.filter { $0.hasSuffix(".py") && !$0.contains("/") }.map { String($0.dropLast(3)) }.sorted()
-    }
+    var topModules: [String] { topNames.filter { $0.hasSuffix(".py") }.map { String($0.dropLast(3)) }.sorted() }
+
+    /// Names of the files at the top of the package.
+    var topNames: [String] { (archiveContents?.files.map(\.path) ?? Array(files.keys)).filter { !$0.contains("/") } }
 
     /// nil if there is no such file.
     func content(of name: String) throws -> [UInt8]? {
@@ -208,14 +211,20 @@ extension PackageSource {
         if let runtime, let handler { return RuntimeChoice(runtime: runtime, handler: handler) }
         if let runtime, runtime.hasPrefix("provided") { return RuntimeChoice(runtime: runtime, handler: "bootstrap") }
         if let handler {
-            // Only Python handlers name a file.
+            // Only Python's and Node's handlers name a file.
             let module = handler.split(separator: ".").dropLast().joined(separator: "/")
             if contains("\(module).py") || contains("\(module)/__init__.py") { return RuntimeChoice(runtime: "python3", handler: handler) }
+            if nodeFile(handler: handler) != nil { return RuntimeChoice(runtime: "nodejs", handler: handler) }
             if contains("bootstrap") { return RuntimeChoice(runtime: "provided", handler: handler) }
-            throw CommandFailure("\(path) has no \(module).py for the handler \(handler), and no bootstrap: name the runtime with --runtime")
+            throw CommandFailure(
+                "\(path) has no \(module).py, .js or .mjs for the handler \(handler), and no bootstrap: name the runtime with --runtime")
         }
         if runtime == nil, contains("bootstrap") { return RuntimeChoice(runtime: "provided", handler: "bootstrap") }
         let present = topModules
+        // A Python function may well bring scripts for a browser; one with a package.json or without Python is Node's.
+        if runtime?.hasPrefix("node") ?? (present.isEmpty || contains("package.json")), let handler = try nodeHandler() {
+            return RuntimeChoice(runtime: runtime ?? "nodejs", handler: handler)
+        }
         var candidates = Self.modules.filter(present.contains)
         // With one module there is nothing to choose.
         if candidates.isEmpty, present.count == 1 { candidates = present }
@@ -227,8 +236,8 @@ extension PackageSource {
         }
         let found = present.isEmpty ? "no .py file at its top" : "found \(present.prefix(8).map { "\($0).py" }.joined(separator: ", "))"
         throw CommandFailure(
-            "cannot tell how to run \(path): looked for an executable named bootstrap, and for a function "
-                + "\(Self.functions.joined(separator: ", ")) in \(Self.modules.map { "\($0).py" }.joined(separator: ", ")) (\(found)); "
+            "cannot tell how to run \(path): looked for an executable named bootstrap, for an exported handler in index.js or index.mjs, and for a "
+                + "function \(Self.functions.joined(separator: ", ")) in \(Self.modules.map { "\($0).py" }.joined(separator: ", ")) (\(found)); "
                 + "say it with --runtime and --handler, for example --runtime python3 --handler module.function")
     }
 

@@ -1,0 +1,10 @@
+// Each copy reads a file that import opened from where import left it.
+const fs = require('fs');
+const file = fs.openSync(__filename, 'r');
+fs.readSync(file, Buffer.alloc(3), 0, 3, null);
+
+exports.handler = async () => {
+  const next = Buffer.alloc(4);
+  fs.readSync(file, next, 0, 4, null);
+  return next.toString();
+};
