@@ -1,5 +1,6 @@
 import AccessControl
 import FunctionModel
+import Glibc
 import InvocationPipeline
 import LambdaAPI
 import NIOCore
@@ -30,7 +31,7 @@ final class GatewayCore {
     private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
     private var sweep: RepeatedTask?
     private var whenEmpty: [EventLoopPromise<Void>] = []
-    private var randomness = SystemRandomNumberGenerator()
+    private var randomness = BufferedRandomness()
     private var cachedSecond: Int64 = -1
     private var headerDate = ""
     private var logDate = ""
@@ -148,4 +149,22 @@ struct ByteBudget {
     mutating func add(_ count: Int) { used += count }
 
     mutating func release(_ count: Int) { used -= count }
+}
+
+/// The kernel's random numbers, many at a time: each request ID would take two system calls.
+private struct BufferedRandomness: RandomNumberGenerator {
+    private var words = [UInt64](repeating: 0, count: 32)
+    private var used = 32
+
+    mutating func next() -> UInt64 {
+        if used == words.count {
+            guard words.withUnsafeMutableBytes({ getentropy($0.baseAddress, $0.count) }) == 0 else {
+                var system = SystemRandomNumberGenerator()
+                return system.next()
+            }
+            used = 0
+        }
+        defer { used += 1 }
+        return words[used]
+    }
 }

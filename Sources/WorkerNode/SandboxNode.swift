@@ -116,7 +116,8 @@ public final class SandboxHandle {
         /// Highest memory since the slot was last taken, bytes. Where the kernel cannot set the peak back, it is known
         /// only if it rose beyond `earlier`, its value at the invocation's begin; else this is the memory in use now.
         public func peakBytes(earlier: UInt64) -> UInt64? {
-            guard let highest = number(peak), current >= 0, highest <= earlier else { return number(peak) }
+            let highest = number(peak)
+            guard let highest, current >= 0, highest <= earlier else { return highest }
             return number(current)
         }
 
