@@ -92,6 +92,23 @@ static void keep_file_pages(const struct mapping *m, void *context) {
   mprotect((void *)m->start, m->end - m->start, m->protection);
 }
 
+// Of a large executable start-up runs much that copies do not. What is mapped of it would be copied into each, and be taken
+// apart at the end of each: it is forgotten, and what a copy runs is mapped again. Only where nothing was ever written.
+static void forget_file_pages(const struct mapping *m, void *context) {
+  static uint64_t entries[4096];
+  int *pagemap = context;
+  if (!m->is_file || !m->is_private || !(m->protection & PROT_READ) || m->protection & PROT_WRITE || m->end - m->start < 8 * 4096) return;
+  for (unsigned long at = m->start; at < m->end;) {
+    size_t pages = (m->end - at) / 4096;
+    if (pages > 4096) pages = 4096;
+    if (pread(*pagemap, entries, pages * 8, (off_t)(at / 4096 * 8)) != (ssize_t)(pages * 8)) return;
+    // Swapped, or present and not the file's own: relocated data, for one.
+    for (size_t i = 0; i < pages; i++) if (entries[i] >> 62 & 1 || (entries[i] >> 63 && !(entries[i] >> 61 & 1))) return;
+    at += pages * 4096;
+  }
+  madvise((void *)m->start, m->end - m->start, MADV_DONTNEED);
+}
+
 void cf_prefault(void) {
   for (uint32_t i = 0; learned && i < learned->count; i++) {
     char *start = (char *)learned->ranges[i].start;
@@ -118,7 +135,7 @@ static void keep_writable(const struct mapping *m, void *context) {
 }
 
 void cf_learn(const struct cf_runtime *runtime, int (*copy)(void)) {
-  each_mapping(keep_file_pages, NULL);
+  if (!runtime->is_large) each_mapping(keep_file_pages, NULL);
   struct learned *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return;
   pid_t pid = copy();
@@ -135,6 +152,11 @@ void cf_learn(const struct cf_runtime *runtime, int (*copy)(void)) {
     learned = mmap(NULL, sizeof *learned, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (learned == MAP_FAILED) learned = NULL;
     else each_mapping(keep_writable, shared), mprotect(learned, sizeof *learned, PROT_READ);
+    if (runtime->is_large) {
+      int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+      if (pagemap >= 0) each_mapping(forget_file_pages, &pagemap), close(pagemap);
+      each_mapping(keep_file_pages, NULL);
+    }
     // What only copies run is mapped here, too.
     for (uint32_t i = 0; i < shared->read_count && i < 1020; i++)
       madvise((void *)shared->read[i].start, shared->read[i].pages * 4096ul, 22 /* MADV_POPULATE_READ */);

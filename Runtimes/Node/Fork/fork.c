@@ -31,7 +31,7 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   }
   if (cf_write_frame(3, CF_FRAME_READY, NULL, 0)) _exit(1);
   close(3); // the template's own line to the server ends with init
-  static const struct cf_runtime runtime = {NULL, NULL, NULL, rehearse, 1};
+  static const struct cf_runtime runtime = {NULL, NULL, NULL, rehearse, 1, 1};
   cf_serve(control, &runtime);
   return undefined;
 }

@@ -30,7 +30,7 @@ static PyObject *serve(PyObject *self, PyObject *args) {
   if (!PyArg_ParseTuple(args, "i|O", &control, &rehearsal)) return NULL;
   if (!is_prepared) { PyErr_SetString(PyExc_OSError, "prepare() comes first"); return NULL; }
   close(3); // the template's own line to the server ends with init
-  static struct cf_runtime runtime = {PyOS_BeforeFork, PyOS_AfterFork_Parent, PyOS_AfterFork_Child, NULL, 0};
+  static struct cf_runtime runtime = {PyOS_BeforeFork, PyOS_AfterFork_Parent, PyOS_AfterFork_Child, NULL, 0, 0};
   if (rehearsal) runtime.rehearse = rehearse;
   cf_serve(control, &runtime);
   return Py_BuildValue("");

@@ -13,6 +13,8 @@ struct cf_runtime {
   void (*rehearse)(void);
   // Copies are whole: threads come along (cf_prepare parks them), and pipes, eventfds and epoll descriptors are made anew.
   int whole;
+  // Its executable is so large that copies are better off without the pages of it that start-up mapped.
+  int is_large;
 };
 
 // Before the first copy. Returns NULL, or why this process cannot be copied. With `whole`, every other thread is stopped
