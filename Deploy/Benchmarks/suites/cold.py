@@ -6,7 +6,7 @@ import containers
 import programs
 from harness.world import SAMPLES, zip_of
 from measure import BODY, Skip, Target, hello_code, invocations, load, samples, subject
-from .fresh import native_folder
+from .fresh import deploy_node, native_folder
 
 SPAWN = "python3, fork + exec"
 
@@ -16,6 +16,7 @@ def run(bench):
     subjects = {"Martlet, HelloPython": cold_function(w, "python", hello_code(), BODY)}
     subjects["Martlet, HelloSwift"] = subject(lambda: cold_function(
         w, "swift", {"bootstrap": (native_folder() / "bootstrap").read_bytes()}, BODY, runtime="provided.al2023", handler="bootstrap"))
+    subjects["Martlet, HelloNode"] = subject(lambda: cold_node(w))
     shell = SAMPLES / "WordCountShell"
     subjects["Martlet, WordCountShell"] = cold_function(
         w, "shell", {"bootstrap": (shell / "bootstrap").read_bytes()}, (shell / "event.json").read_text().strip(),
@@ -38,6 +39,13 @@ def cold_function(w, tag, code, body, **options):
     # The first of all compiles the runtime's byte code and reads files from disk.
     take()
     return take
+
+
+def cold_node(w):
+    configuration = deploy_node(w)
+    w.delete("hello-node")
+    code = {path.name: path.read_text() for path in (SAMPLES / "HelloNode").glob("index.*")}
+    return cold_function(w, "node", code, BODY, runtime=configuration["Runtime"], handler=configuration["Handler"])
 
 
 def programs_once(bench):

@@ -89,14 +89,18 @@ def in_the_worker(w, seconds):
     return row
 
 
+def deploy_node(w):
+    """Deploys HelloNode as `hello-node` and gives its configuration."""
+    program_path("node")
+    w.cli("deploy", "hello-node", SAMPLES / "HelloNode")
+    return w.http("GET", "/2015-03-31/functions/hello-node/configuration").json
+
+
 def run_node(bench):
     folder = SAMPLES / "HelloNode"
-    if not folder.is_dir():
-        raise Skip("there is no sample HelloNode")
     event = (folder / "event.json").read_text().strip()
     w = bench.world()
-    w.cli("deploy", "hello-node", folder)
-    handler = w.http("GET", "/2015-03-31/functions/hello-node/configuration").json["Handler"]
+    handler = deploy_node(w)["Handler"]
     targets = {MARTLET: Target(w.port, invocations("hello-node"), event)}
     targets["node:http, 1 process"] = subject(lambda: programs.node(bench, folder, handler, event).target)
     targets[ECHO] = subject(lambda: programs.floor(bench, "echo", 16).target)
