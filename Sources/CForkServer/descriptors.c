@@ -147,7 +147,8 @@ static int renew_pipe(int first) {
 static int renew_file(const struct held *h) {
   char path[40];
   snprintf(path, sizeof path, "/proc/self/fd/%d", h->fd);
-  int fresh = open(path, O_RDONLY | O_CLOEXEC);
+  // Of a device it may be for writing.
+  int fresh = open(path, (h->flags & (O_ACCMODE | O_NONBLOCK | O_APPEND)) | O_CLOEXEC);
   if (fresh < 0) return close(h->fd);
   if (h->offset > 0) lseek(fresh, h->offset, SEEK_SET);
   return put(fresh, h);

@@ -289,6 +289,9 @@ def test_an_ordinary_user_is_served_or_told_in_one_sentence(make_world, scratch,
     assert w.call("echo", {"x": 1}) == {"x": 1}
     w.cli("deploy", "words", SAMPLES / "WordCountShell", "--runtime", "provided")
     assert w.call("words", {"text": "one two three"})["words"] == 3
+    if any(runtime["name"].startswith("nodejs") for runtime in w.http("GET", "/martlet/v1/node").json["runtimes"]):
+        w.cli("deploy", "node", SAMPLES / "HelloNode")
+        assert w.call("node", {"name": "Ada"})["message"] == "Hello, Ada!"
     # Nobody but an rlimit bounds memory here.
     w.create("hog", "def handler(event, context): return len(b'x' * (event << 20))")
     assert w.call("hog", 8) == 8 << 20
