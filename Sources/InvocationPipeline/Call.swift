@@ -16,7 +16,8 @@ final class Call {
     var dispatched = NIODeadline.distantPast
     var cpuAtDispatch: UInt64 = 0
     var peakAtDispatch: UInt64 = 0
-    var timeout: Scheduled<Void>?
+    /// When it is cut off; set with its dispatch.
+    var deadline = NIODeadline.distantFuture
     /// What has ended it from our side.
     var isTimedOut = false
     var isOutOfMemory = false
@@ -34,8 +35,6 @@ final class Call {
     func answer(_ result: Result<InvocationResult, ServiceError>) {
         guard let completion else { return }
         self.completion = nil
-        timeout?.cancel()
-        timeout = nil
         completion(result)
     }
 

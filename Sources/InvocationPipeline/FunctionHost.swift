@@ -69,6 +69,7 @@ final class FunctionHost: EnvironmentOwner {
     /// Workers to be made ahead as soon as no handler needs the processor, at the latest when the timer fires.
     private var heldStarts: [(WorkerID, TemplateID?)] = []
     private var heldStartTimer: Scheduled<Void>?
+    private var timeoutTimer: Scheduled<Void>?
     private let logStream: String
     private(set) var isRefusedForRoom = false
     private(set) var lastUsed = NIODeadline.now()
@@ -633,6 +634,8 @@ final class FunctionHost: EnvironmentOwner {
         perform()
     }
 
+    func environmentEnding(_ environment: Environment) { pipeline.startTicking() }
+
     func environmentInitFailed(_ environment: Environment, payload: ByteBuffer) {
         guard let id = workerIDs[environment.workerNumber], environment.readyAt == nil else { return }
         initError = payload
@@ -738,8 +741,8 @@ final class FunctionHost: EnvironmentOwner {
             $0.field("traceId", trace)
             if let context = call.invocation.clientContext { $0.field("clientContext", context) }
         }
-        let me = NIOLoopBound((self, call), eventLoop: pipeline.loop)
-        call.timeout = pipeline.loop.scheduleTask(in: .seconds(Int64(seconds))) { me.value.0.timedOut(me.value.1) }
+        call.deadline = call.dispatched + .seconds(Int64(seconds))
+        armTimeout()
         pipeline.busyChanged(version.key)
         environment.invoke(
             requestID: requestID, header: String(buffer: header.buffer),
@@ -768,6 +771,20 @@ final class FunctionHost: EnvironmentOwner {
             call.answer(.failure(ServiceError(.unavailable, "the server is shutting down; send the request again", retryAfter: 1)))
         }
         pipeline.refused(call, reason)
+    }
+
+    /// One timer for all calls, which all have the same time: it is armed for the first of them and looks at the rest when
+    /// it fires. A timer for each would be set and taken back with each request.
+    private func armTimeout() {
+        guard timeoutTimer == nil, let next = calls.values.map(\.deadline).min() else { return }
+        let me = NIOLoopBound(self, eventLoop: pipeline.loop)
+        timeoutTimer = pipeline.loop.scheduleTask(deadline: next) {
+            let host = me.value
+            host.timeoutTimer = nil
+            let now = NIODeadline.now()
+            for call in host.calls.values.filter({ $0.deadline <= now }) { host.timedOut(call) }
+            host.armTimeout()
+        }
     }
 
     private func timedOut(_ call: Call) {
@@ -811,7 +828,6 @@ final class FunctionHost: EnvironmentOwner {
     /// The platform ends the invocation: drain limit or a lost helper.
     func interrupted(_ call: Call, _ environment: Environment?) {
         let record = finishRecord(call, environment, outcome: .interrupted, bytesOut: 0)
-        call.timeout?.cancel()
         try? pipeline.usage.write(record)
         call.answer(.failure(ServiceError(.unavailable, "the invocation of \(version.key.name) was interrupted: the server or its sandbox helper ends; send it again", retryAfter: 1)))
         pipeline.finished(call, record)
@@ -832,8 +848,6 @@ final class FunctionHost: EnvironmentOwner {
 
     /// Log, record, answer, in this order: what the client knows of is on the disk.
     private func settle(_ call: Call, _ environment: Environment?, outcome: Outcome, payload: ByteBuffer, platformLine: String? = nil) {
-        call.timeout?.cancel()
-        call.timeout = nil
         if let environment { environment.readLog { call.log.output($0) } }
         call.log.finish()
         let record = finishRecord(call, environment, outcome: outcome, bytesOut: payload.readableBytes)
@@ -976,7 +990,10 @@ final class FunctionHost: EnvironmentOwner {
         for template in templates.values { writeInitLog(template.sandbox) }
     }
 
-    var needsTick: Bool { !environments.isEmpty || templates.values.contains { $0.state == .starting } }
+    /// What only waits for requests needs nobody to look after it.
+    var needsTick: Bool {
+        !calls.isEmpty || templates.values.contains { $0.state == .starting } || environments.values.contains { !$0.isWaiting }
+    }
 
     // MARK: For people
 

@@ -282,7 +282,7 @@ public final class InvocationPipeline: Invoker {
 
     private static let tickMilliseconds: Int64 = 10
 
-    private func startTicking() {
+    func startTicking() {
         guard ticker == nil else { return }
         let me = NIOLoopBound(self, eventLoop: loop)
         ticker = loop.scheduleRepeatedTask(initialDelay: .milliseconds(Self.tickMilliseconds), delay: .milliseconds(Self.tickMilliseconds)) { _ in

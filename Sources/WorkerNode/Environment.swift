@@ -13,6 +13,8 @@ public protocol EnvironmentOwner: AnyObject {
     func environmentInitFailed(_ environment: Environment, payload: ByteBuffer)
     /// The answer to its invocation is complete; `isError` when the handler failed.
     func environmentAnswered(_ environment: Environment, payload: ByteBuffer, isError: Bool)
+    /// It was told to end, or has to be ended: somebody must see to it that it does.
+    func environmentEnding(_ environment: Environment)
     /// Nothing of it is left. Called once, last, unless the platform could not make it.
     func environmentEnded(_ environment: Environment, exit: SandboxHandle.Exit)
     /// The platform could not make it; it never ran.
@@ -85,6 +87,8 @@ public final class Environment: SlotOccupant {
     private static let maximumChunks = 4096
 
     public var isBusy: Bool { state == .busy }
+    /// For an invocation.
+    public var isWaiting: Bool { state == .ready }
     public var runsInit: Bool { if case .program = origin { true } else { false } }
 
     public func start() {
@@ -186,6 +190,7 @@ public final class Environment: SlotOccupant {
         let wasStarting = state == .starting
         state = .ending
         endingSince = now
+        owner?.environmentEnding(self)
         channel?.close(promise: nil)
         runtimeAPI?.close()
         if wasStarting || runtimeAPI != nil { killNow() }
@@ -193,7 +198,10 @@ public final class Environment: SlotOccupant {
 
     public func killNow() {
         guard state != .ended, let slot, exit == nil else { return }
-        if state != .ending { state = .ending }
+        if state != .ending {
+            state = .ending
+            owner?.environmentEnding(self)
+        }
         if killedSince == nil { killedSince = .now() }
         // Asked again and again until it is reaped: init may be busy, and its socket holds only so much.
         let now = NIODeadline.now()

@@ -87,8 +87,12 @@ def calls(bench, w, mode, count):
 
 
 def traced(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return "TracerPid:\t0\n" not in file.read()
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return "TracerPid:\t0\n" not in file.read()
+    except FileNotFoundError:
+        # A thread that has ended meanwhile has nothing to count.
+        return True
 
 
 def stop(process):
