@@ -70,10 +70,11 @@ static void refuse(int socket, const char *what) {
 static void become_worker(int worker, int log, int net, const struct mc_setup *setup) {
   int r = mc_child_namespaces(setup, net);
   if (r < 0) refuse(worker, mc_stage(r));
+  // First its own output: an epoll descriptor that watches it must watch this.
+  dup2(log, 1), dup2(log, 2);
   if (cf_renew_descriptors()) refuse(worker, "descriptors of its own");
   if ((r = mc_child_restrict()) == 0) r = mc_child_filter();
   if (r < 0) refuse(worker, mc_stage(r));
-  dup2(log, 1), dup2(log, 2);
   if (worker != 3) dup3(worker, 3, O_CLOEXEC);
   if (worker > 3) close(worker);
   if (log > 3) close(log);
