@@ -43,7 +43,9 @@ let package = Package(
         .target(name: "CSandbox", dependencies: ["CChild", "CSeccomp"], cSettings: cStrict),
         .target(name: "CForkServer", dependencies: ["CChild"], cSettings: cStrict),
         .target(name: "MartletFork", dependencies: ["CForkServer"], path: "Runtimes/Python/Fork", cSettings: cStrict, linkerSettings: foreign),
-        .target(name: "MartletForkNode", dependencies: ["CForkServer"], path: "Runtimes/Node/Fork", cSettings: cStrict, linkerSettings: foreign),
+        .target(name: "MartletForkNode", dependencies: ["CForkServer"], path: "Runtimes/Node/Fork", cSettings: cStrict,
+            // Bound when it is loaded: not in each copy, and not while threads stand still.
+            linkerSettings: foreign + [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]),
         .target(
             name: "NodeRuntime", path: "Runtimes/Node/bootstrap",
             resources: ["bootstrap", "copy", "frames", "handler", "invocation", "output", "streaming", "surroundings"].map { .embedInCode("\($0).cjs") },
