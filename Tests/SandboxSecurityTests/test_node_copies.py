@@ -71,6 +71,8 @@ def test_a_handler_gains_nothing(arena, name):
 CHANNELS = {
     "a file in /tmp": "const fd = fs.openSync('/tmp/x', 'w+'); fs.unlinkSync('/tmp/x');",
     "a FIFO open at both ends by one descriptor": "execFileSync('mkfifo', ['/tmp/x']); const fd = fs.openSync('/tmp/x', 'r+'); fs.unlinkSync('/tmp/x');",
+    "a pipe with more in it than is carried over": "execFileSync('mkfifo', ['/tmp/x']); const reader = fs.openSync('/tmp/x', fs.constants.O_RDONLY | "
+    "fs.constants.O_NONBLOCK); const writer = fs.openSync('/tmp/x', 'w'); fs.unlinkSync('/tmp/x'); fs.writeSync(writer, 'x'.repeat(3000));",
     "a listening socket": "import net from 'node:net'; net.createServer().listen(0);",
     "a datagram socket": "import dgram from 'node:dgram'; dgram.createSocket('udp4').bind(0);",
     "a child process": "import { spawn } from 'node:child_process'; spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).unref();",
