@@ -156,12 +156,14 @@ def test_redeploying_under_load_loses_nothing_and_serves_no_old_code_afterwards(
         for number in range(1, 11):
             w.deploy(name, versioned(number), "--handler", "app.handler", "--isolation", isolation)
             deployed[0] = number
+            # Each deployment meets requests, however busy the machine is.
+            wait_until(lambda: faults or answered[0] > 12 * number, 60, lambda: f"{answered[0]} answers after {number} deployments")
     finally:
         stop.set()
         for thread in threads:
             thread.join()
     assert not faults, faults[:5]
-    assert answered[0] > 20
+    assert answered[0] > 100
     assert w.call(name) == 10
 
 
