@@ -44,6 +44,12 @@ enum LogLineFormat {
         output.append(contentsOf: prefix)
         var position = 0
         while position < text.count {
+            let plain = plainPrefix(text, from: position)
+            if plain > position {
+                output.append(contentsOf: text[position..<plain])
+                position = plain
+                continue
+            }
             let byte = text[position]
             switch byte {
             case UInt8(ascii: "\\"): output.append(contentsOf: "\\\\".utf8)
@@ -54,7 +60,6 @@ enum LogLineFormat {
                 output.append(contentsOf: "\\x".utf8)
                 output.append(hexadecimal[Int(byte >> 4)])
                 output.append(hexadecimal[Int(byte & 0xF)])
-            case 0x20..<0x7F: output.append(byte)
             default:
                 let length = sequenceLength(text, at: position)
                 if length == 0 {
@@ -69,8 +74,21 @@ enum LogLineFormat {
         output.append(UInt8(ascii: "\n"))
     }
 
+    /// The end of what from `position` on is copied as it is: printable ASCII but for the backslash.
+    private static func plainPrefix(_ text: UnsafeRawBufferPointer, from position: Int) -> Int {
+        var end = position
+        while end < text.count, text[end] >= 0x20, text[end] < 0x7F, text[end] != UInt8(ascii: "\\") { end += 1 }
+        return end
+    }
+
     static func prefix(timeMilliseconds: Int64, requestID: RequestID?) -> [UInt8] {
-        Array("\(timeMilliseconds)\t\(requestID?.description ?? "-")\t".utf8)
+        var prefix: [UInt8] = []
+        prefix.reserveCapacity(64)
+        prefix.append(contentsOf: String(timeMilliseconds).utf8)
+        prefix.append(UInt8(ascii: "\t"))
+        prefix.append(contentsOf: (requestID?.description ?? "-").utf8)
+        prefix.append(UInt8(ascii: "\t"))
+        return prefix
     }
 
     /// - Parameter line: without its line feed.

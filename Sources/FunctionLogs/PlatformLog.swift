@@ -16,20 +16,33 @@ public enum PlatformLog {
     /// tabs; with `Init Duration` if the invocation waited for init, and `Status` if it did not succeed. The memory used is
     /// left out where the host cannot tell.
     public static func report(_ record: UsageRecord) -> String {
-        var fields = [
-            "REPORT RequestId: \(record.requestID)",
-            "Duration: \(milliseconds(record.handlerMicroseconds)) ms",
-            "Billed Duration: \(record.billedMilliseconds) ms",
-            "Memory Size: \(record.memorySize) MB",
-        ]
-        if record.peakMemoryKiB > 0 { fields.append("Max Memory Used: \(megabytes(record.peakMemoryKiB)) MB") }
-        if record.initMicroseconds > 0 { fields.append("Init Duration: \(milliseconds(record.initMicroseconds)) ms") }
+        var line = ""
+        line.reserveCapacity(224)
+        line += "REPORT RequestId: "
+        line += record.requestID.description
+        line += "\tDuration: "
+        appendMilliseconds(record.handlerMicroseconds, to: &line)
+        line += " ms\tBilled Duration: "
+        line += String(record.billedMilliseconds)
+        line += " ms\tMemory Size: "
+        line += String(record.memorySize)
+        line += " MB"
+        if record.peakMemoryKiB > 0 {
+            line += "\tMax Memory Used: "
+            line += String(megabytes(record.peakMemoryKiB))
+            line += " MB"
+        }
+        if record.initMicroseconds > 0 {
+            line += "\tInit Duration: "
+            appendMilliseconds(record.initMicroseconds, to: &line)
+            line += " ms"
+        }
         switch record.outcome {
         case .success: break
-        case .timeout: fields.append("Status: timeout")
-        case .functionError, .initError, .outOfMemory, .crash, .invalidResponse, .interrupted, .cancelled: fields.append("Status: error")
+        case .timeout: line += "\tStatus: timeout"
+        case .functionError, .initError, .outOfMemory, .crash, .invalidResponse, .interrupted, .cancelled: line += "\tStatus: error"
         }
-        return fields.joined(separator: "\t")
+        return line
     }
 
     /// `RequestId: … Error: Task timed out after 3.00 seconds`
@@ -44,10 +57,12 @@ public enum PlatformLog {
     }
 
     /// Two decimals, rounded half up.
-    private static func milliseconds(_ microseconds: UInt32) -> String {
+    private static func appendMilliseconds(_ microseconds: UInt32, to line: inout String) {
         let hundredths = (UInt64(microseconds) + 5) / 10
         let fraction = hundredths % 100
-        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+        line += String(hundredths / 100)
+        line += fraction < 10 ? ".0" : "."
+        line += String(fraction)
     }
 
     /// Rounded up: an invocation that used anything did not use 0.

@@ -68,20 +68,42 @@ public struct RequestID: Hashable, Sendable, CustomStringConvertible {
         (high, low) = words
     }
 
+    public static let textLength = 36
+
     public var description: String {
-        String(unsafeUninitializedCapacity: 36) { buffer in
-            var position = 0
-            for digit in 0..<32 {
-                if position == 8 || position == 13 || position == 18 || position == 23 {
-                    buffer[position] = UInt8(ascii: "-")
-                    position += 1
-                }
-                let word = digit < 16 ? high : low
-                let nibble = UInt8(truncatingIfNeeded: word >> UInt64((15 - digit % 16) * 4)) & 0xF
-                buffer[position] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-                position += 1
-            }
-            return 36
+        String(unsafeUninitializedCapacity: Self.textLength) { buffer in
+            write(to: UnsafeMutableRawBufferPointer(buffer))
+            return Self.textLength
         }
+    }
+
+    /// Writes the text form: it is in each line of a log, each answer and each worker's frame.
+    /// - Parameter buffer: at least `textLength` bytes.
+    public func write(to buffer: UnsafeMutableRawBufferPointer) {
+        precondition(buffer.count >= Self.textLength)
+        var position = 0
+        func digits(_ word: UInt64, from top: UInt64, to bottom: UInt64) {
+            var shift = top
+            while true {
+                let nibble = UInt8(truncatingIfNeeded: word >> shift) & 0xF
+                buffer[position] = nibble &+ (nibble < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") &- 10)
+                position += 1
+                if shift == bottom { return }
+                shift -= 4
+            }
+        }
+        func dash() {
+            buffer[position] = UInt8(ascii: "-")
+            position += 1
+        }
+        digits(high, from: 60, to: 32)
+        dash()
+        digits(high, from: 28, to: 16)
+        dash()
+        digits(high, from: 12, to: 0)
+        dash()
+        digits(low, from: 60, to: 48)
+        dash()
+        digits(low, from: 44, to: 0)
     }
 }

@@ -123,8 +123,9 @@ extension ConnectionHandler {
         if let site = fields.fetchSite, site == "cross-site" || site == "same-site" {
             throw Refusal(.accessDenied, "management requests from other web sites are refused in development mode (Sec-Fetch-Site: \(site))")
         }
-        let name = fields.hostName.lowercased()
-        let isLocal = name == "localhost" || name == "127.0.0.1" || name == "[::1]" || name.hasSuffix(".localhost")
+        let name = fields.hostName
+        let isLocal = name == "127.0.0.1" || name == "[::1]" || ASCIIText.equalIgnoringCase(name, "localhost")
+            || ASCIIText.equalIgnoringCase(Substring(name.utf8.suffix(10)), ".localhost")
         let port = fields.hostPort
         guard fields.host == nil || (isLocal && (port == nil || port == core.configuration.port)) else {
             throw Refusal(

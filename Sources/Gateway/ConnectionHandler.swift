@@ -8,7 +8,8 @@ import NIOHTTP1
 /// One client connection: takes requests one after another, in order, and writes the answers itself.
 ///
 /// Nothing here leaves the event loop but the handlers of management routes. While a request is being answered the
-/// socket is not read, so what a client can pile up is bounded by the kernel's buffer.
+/// socket is read until something comes, and then no further, so what a client can pile up is bounded by one read and the
+/// kernel's buffer. Not reading at all would cost each request two system calls to say so.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
@@ -185,9 +186,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private var wantsInput: Bool {
         switch phase {
-        case .idle, .receiving, .discarding: queue.isEmpty && !ignoresInput && (context?.channel.isWritable ?? true)
+        case .idle, .receiving, .processing, .discarding: queue.isEmpty && !ignoresInput && (context?.channel.isWritable ?? true)
         case .lingering: true
-        case .processing, .closed: false
+        case .closed: false
         }
     }
 

@@ -61,6 +61,8 @@ public final class GatewayServer: Sendable {
         let listener = try await ServerBootstrap(group: loop)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A second read would nearly always find nothing: what is still there makes the socket readable again.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try Self.configure(channel, core: core.value) }
             }

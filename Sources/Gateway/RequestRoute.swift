@@ -15,7 +15,7 @@ enum RequestRoute {
     private static let invokePrefix = "/2015-03-31/functions/"
     private static let invokeSuffix = "/invocations"
     private static let urlPrefix = "/fn/"
-    static let hostSuffix = ".fn.localhost"
+    static let hostSuffix: StaticString = ".fn.localhost"
 
     /// - Parameters:
     ///   - target: begins with `/`.
@@ -24,8 +24,8 @@ enum RequestRoute {
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
         let path = target[..<(mark ?? target.endIndex)]
         let query = mark.map { target[target.index(after: $0)...] } ?? ""
-        if host.utf8.count > hostSuffix.utf8.count, host.lowercased().hasSuffix(hostSuffix) {
-            return .functionURL(name: host.dropLast(hostSuffix.utf8.count), qualifier: nil, path: path, query: query)
+        if host.utf8.count > hostSuffix.utf8CodeUnitCount, ASCIIText.equalIgnoringCase(Substring(host.utf8.suffix(hostSuffix.utf8CodeUnitCount)), hostSuffix) {
+            return .functionURL(name: Substring(host.utf8.dropLast(hostSuffix.utf8CodeUnitCount)), qualifier: nil, path: path, query: query)
         }
         if path.hasPrefix(urlPrefix) {
             let rest = path.dropFirst(urlPrefix.utf8.count)
@@ -125,14 +125,19 @@ struct RequestFields {
     /// `Host` without its port.
     var hostName: Substring {
         guard let host else { return "" }
-        if host.hasPrefix("[") { return host[...].prefix { $0 != "]" } + "]" }
-        return host[...].prefix { $0 != ":" }
+        return host[..<Self.nameEnd(of: host)]
     }
 
     var hostPort: Int? {
         guard let host else { return nil }
-        let rest = host[...].dropFirst(hostName.count)
-        return rest.hasPrefix(":") ? Int(rest.dropFirst()) ?? -1 : nil
+        let rest = host.utf8[Self.nameEnd(of: host)...]
+        return rest.first == UInt8(ascii: ":") ? Int(Substring(rest.dropFirst())) ?? -1 : nil
+    }
+
+    /// An address of version 6 has colons within its brackets.
+    private static func nameEnd(of host: String) -> String.Index {
+        guard host.utf8.first == UInt8(ascii: "[") else { return host.utf8.firstIndex(of: UInt8(ascii: ":")) ?? host.endIndex }
+        return host.utf8.firstIndex(of: UInt8(ascii: "]")).map { host.utf8.index(after: $0) } ?? host.endIndex
     }
 
     private static func isHost(_ text: String) -> Bool {

@@ -14,7 +14,6 @@ final class Call {
     var environment: Environment?
     var startKind = StartKind.ready
     var dispatched = NIODeadline.distantPast
-    var cpuAtDispatch: UInt64 = 0
     var peakAtDispatch: UInt64 = 0
     /// When it is cut off; set with its dispatch.
     var deadline = NIODeadline.distantFuture

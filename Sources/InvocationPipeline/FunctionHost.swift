@@ -71,6 +71,7 @@ final class FunctionHost: EnvironmentOwner {
     private var heldStartTimer: Scheduled<Void>?
     private var timeoutTimer: Scheduled<Void>?
     private let logStream: String
+    private let arn: String
     private(set) var isRefusedForRoom = false
     private(set) var lastUsed = NIODeadline.now()
 
@@ -86,12 +87,22 @@ final class FunctionHost: EnvironmentOwner {
         pool = FunctionPool(limits: limits, hasTemplate: !isProvided && version.configuration.isolation == .invocation && fitsTwice)
         if !fitsTwice { forkRefusal = "its memory size, \(size) MB, fits only once into the node's \(bound) MB (nodeMemoryMB)" }
         logStream = "[\(version.version)]\(version.revision)"
+        arn = version.key.arn
         if isProvided { forkRefusal = "a program on the Runtime API cannot be copied" }
         if version.configuration.isolation == .environment { forkRefusal = "environments are reused (isolation environment)" }
     }
 
     private var now: UInt64 { InvocationPipeline.micros(.now()) }
-    var isDrained: Bool { pool.state == .drained && environments.isEmpty && templates.isEmpty }
+    /// Nothing of it runs and nobody waits; what it knows is worth no memory. Why it could not be copied or started is.
+    var isAtRest: Bool {
+        guard environments.isEmpty, templates.isEmpty, queued.isEmpty, readyWaiters.isEmpty, orphaned.isEmpty, programSandbox == nil
+        else { return false }
+        switch pool.state {
+        case .drained: return true
+        case .registered: return pool.isForkable != false && lastFailure == nil && initError == nil
+        case .starting, .ready, .idle, .failed, .draining: return false
+        }
+    }
     var hasSandboxes: Bool { !environments.isEmpty || !templates.isEmpty || programSandbox != nil }
     var busyCalls: some Collection<Call> { calls.values }
     /// Beside what its template's share holds.
@@ -199,6 +210,14 @@ final class FunctionHost: EnvironmentOwner {
         isPerforming = false
         releaseProgramSandbox()
         armTimer()
+        if isAtRest { pipeline.atRest(self) }
+    }
+
+    /// It is forgotten; another takes its place when there are requests again.
+    func end() {
+        timer?.cancel()
+        heldStartTimer?.cancel()
+        timeoutTimer?.cancel()
     }
 
     private func carryOut(_ action: PoolAction) {
@@ -694,7 +713,6 @@ final class FunctionHost: EnvironmentOwner {
         pool.workerGone(id, now: now, into: &actions)
         if call != nil { pipeline.busyChanged(version.key) }
         perform()
-        if isDrained { pipeline.drained(self) }
     }
 
     private func forget(_ environment: Environment) -> WorkerID? {
@@ -725,29 +743,17 @@ final class FunctionHost: EnvironmentOwner {
         call.environment = environment
         call.startKind = kind
         call.dispatched = .now()
-        call.cpuAtDispatch = environment.slot?.cpuNanoseconds() ?? 0
         call.peakAtDispatch = environment.slot?.peakBytesSoFar() ?? 0
-        let requestID = call.invocation.requestID.description
         let seconds = version.configuration.timeout
         let deadline = pipeline.wallMilliseconds() + Int64(seconds) * 1000
         call.log.platform(PlatformLog.start(requestID: call.invocation.requestID, version: version.version))
-        let arn = call.invocation.qualifier.map { "\(version.key.arn):\($0)" } ?? version.key.arn
-        let trace = "Root=1-\(InvocationPipeline.hex(UInt64(call.invocation.arrivedMilliseconds / 1000), 8))-\(requestID.filter { $0 != "-" }.suffix(24));Sampled=0"
-        var header = JSONText()
-        header.object {
-            $0.field("requestId", requestID)
-            $0.field("deadlineMs", Int(deadline))
-            $0.field("arn", arn)
-            $0.field("traceId", trace)
-            if let context = call.invocation.clientContext { $0.field("clientContext", context) }
-        }
         call.deadline = call.dispatched + .seconds(Int64(seconds))
         armTimeout()
         pipeline.busyChanged(version.key)
         environment.invoke(
-            requestID: requestID, header: String(buffer: header.buffer),
-            details: RuntimeAPIInvocation(
-                requestID: requestID, deadlineMilliseconds: deadline, arn: arn, traceID: trace, clientContext: call.invocation.clientContext),
+            InvocationHead(
+                requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,
+                arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext),
             event: call.invocation.event)
     }
 
@@ -900,8 +906,7 @@ final class FunctionHost: EnvironmentOwner {
             }
         }
         let queue = max(0, (dispatched - arrived).nanoseconds - sandbox - initialization)
-        let slot = environment?.slot
-        let cpu = slot?.cpuNanoseconds().map { $0 > call.cpuAtDispatch ? $0 - call.cpuAtDispatch : 0 } ?? 0
+        let cpu = environment?.takeCPU() ?? 0
         func micros(_ nanoseconds: Int64) -> UInt32 { UInt32(clamping: nanoseconds / 1000) }
         let handlerMicros = micros(handler.nanoseconds)
         let billed = wasDispatched ? max(1, (UInt64(max(0, handler.nanoseconds)) + 999_999) / 1_000_000) : 0

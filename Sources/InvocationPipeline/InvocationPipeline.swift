@@ -73,11 +73,6 @@ public final class InvocationPipeline: Invoker {
 
     static func micros(_ time: NIODeadline) -> UInt64 { time.uptimeNanoseconds / 1000 }
 
-    static func hex(_ value: UInt64, _ digits: Int) -> String {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, digits - text.count)) + text
-    }
-
     var queueMicros: UInt64 { UInt64(max(0, configuration.queueSeconds) * 1e6) }
     func wallMilliseconds() -> Int64 { wallClock() }
 
@@ -144,9 +139,6 @@ public final class InvocationPipeline: Invoker {
             if wanted.contains(revision) { host.update(configuration.limits(reserved: record?.reservedConcurrency)) } else { host.retire() }
         }
         if let record { spares.noteUse(of: record.latest.configuration.runtime) } else { try? logs.delete(changed) }
-        for revision in hostsByFunction[changed] ?? [] {
-            if let host = hosts[revision], host.isDrained { drained(host) }
-        }
     }
 
     /// Waits until the version can answer.
@@ -169,9 +161,17 @@ public final class InvocationPipeline: Invoker {
 
     func stateChanged(_ host: FunctionHost, _ state: PoolState) {}
 
-    /// A retired or drained revision holds nothing any more.
-    func drained(_ host: FunctionHost) {
-        guard host.pool.state == .drained, hosts[host.version.revision] === host else { return }
+    /// Forgets what holds nothing any more, soon: the host is in the middle of its own actions.
+    func atRest(_ host: FunctionHost) {
+        loop.execute { [bound = NIOLoopBound((self, host), eventLoop: loop)] in
+            let (pipeline, host) = bound.value
+            if host.isAtRest { pipeline.forget(host) }
+        }
+    }
+
+    private func forget(_ host: FunctionHost) {
+        guard hosts[host.version.revision] === host else { return }
+        host.end()
         hosts[host.version.revision] = nil
         hostsByFunction[host.version.key]?.remove(host.version.revision)
         if hostsByFunction[host.version.key]?.isEmpty == true { hostsByFunction[host.version.key] = nil }

@@ -72,6 +72,9 @@ public final class Environment: SlotOccupant {
     /// while unknown. User code runs in that process: a hint, to be kept within what the cgroup says.
     public private(set) var residentBytes: UInt64 = 0
     private var cpuAtStart: UInt64 = 0
+    /// CPU time of its slot when it last became free, ns: read off the next request's path. What it used since then, by
+    /// threads that a handler left behind, counts with the next invocation.
+    public private(set) var cpuAtRest: UInt64 = 0
     private var killedAt: NIODeadline?
     /// For the owner's use: the pool's number of it.
     public var workerNumber: UInt64 = 0
@@ -136,7 +139,7 @@ public final class Environment: SlotOccupant {
         let (ours, theirs) = try socketPair()
         let me = NIOLoopBound(self, eventLoop: loop)
         ClientBootstrap(group: loop)
-            .channelOption(.maxMessagesPerRead, value: 4)
+            .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let me = me.value
@@ -159,22 +162,17 @@ public final class Environment: SlotOccupant {
 
     // MARK: What the owner asks
 
-    /// - Parameter header: the INVOKE header's JSON.
-    public func invoke(requestID: String, header: String, details: RuntimeAPIInvocation, event: ByteBuffer) {
+    public func invoke(_ head: InvocationHead, event: ByteBuffer) {
         state = .busy
         answer = nil
         chunks = 0
         if let runtimeAPI {
-            runtimeAPI.invoke(details, event: event)
+            runtimeAPI.invoke(head, event: event)
             return
         }
-        let head = header.utf8.count
-        let length = 4 + head + event.readableBytes
         let isLarge = event.readableBytes > 16384
-        var buffer = ByteBufferAllocator().buffer(capacity: Frames.headerSize + 4 + head + (isLarge ? 0 : event.readableBytes))
-        Frames.write(.invoke, payloadLength: length, into: &buffer)
-        buffer.writeInteger(UInt32(head), endianness: .little)
-        buffer.writeString(header)
+        var buffer = ByteBufferAllocator().buffer(capacity: 512 + (isLarge ? 0 : event.readableBytes))
+        Frames.writeInvoke(head, eventLength: event.readableBytes, into: &buffer)
         if isLarge {
             channel?.write(buffer, promise: nil)
             channel?.writeAndFlush(event, promise: nil)
@@ -212,6 +210,13 @@ public final class Environment: SlotOccupant {
     /// - Parameter limit: bytes of anonymous memory that the process must exceed.
     public func killLargest(above limit: UInt64) {
         if let slot, exit == nil { sandbox.killLargest(slot, above: limit) }
+    }
+
+    /// CPU time since it last became free, ns; 0 where the host cannot tell.
+    public func takeCPU() -> UInt64 {
+        guard let now = slot?.cpuNanoseconds() else { return 0 }
+        defer { cpuAtRest = now }
+        return now > cpuAtRest ? now - cpuAtRest : 0
     }
 
     /// CPU time in its slot since it was started; 0 where the host cannot tell.
@@ -270,6 +275,7 @@ public final class Environment: SlotOccupant {
         guard state == .starting, isStarted, saidReady else { return }
         state = .ready
         readyAt = .now()
+        cpuAtRest = slot?.cpuNanoseconds() ?? 0
         if !runsInit { peakAtReady = slot.flatMap { $0.peakBytes(earlier: $0.peakBytesSoFar()) } ?? 0 }
         owner?.environmentReady(self)
     }

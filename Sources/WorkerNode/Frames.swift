@@ -17,6 +17,26 @@ enum FrameType: UInt8, Sendable {
 enum Frames {
     static let headerSize = 8
 
+    /// An INVOKE frame but for the event, which follows: u32 length of the head, the head as JSON.
+    static func writeInvoke(_ head: InvocationHead, eventLength: Int, into buffer: inout ByteBuffer) {
+        let start = buffer.writerIndex
+        var json = JSONText(buffer)
+        buffer = ByteBuffer()
+        json.buffer.writeRepeatingByte(0, count: headerSize + 4)
+        json.object {
+            $0.field("requestId", head.requestID)
+            $0.field("deadlineMs", Int(head.deadlineMilliseconds))
+            $0.field("arn", head.arn)
+            $0.field("traceId", head.traceID)
+            if let context = head.clientContext { $0.field("clientContext", context) }
+        }
+        swap(&buffer, &json.buffer)
+        let length = buffer.writerIndex - start - headerSize - 4
+        buffer.setInteger(UInt32(4 + length + eventLength), at: start, endianness: .little)
+        buffer.setInteger(FrameType.invoke.rawValue, at: start + 4)
+        buffer.setInteger(UInt32(length), at: start + headerSize, endianness: .little)
+    }
+
     static func write(_ type: FrameType, payloadLength: Int, into buffer: inout ByteBuffer) {
         buffer.writeInteger(UInt32(payloadLength), endianness: .little)
         buffer.writeInteger(type.rawValue)

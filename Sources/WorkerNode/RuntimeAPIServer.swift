@@ -2,24 +2,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// What `GET /runtime/invocation/next` answers besides the event.
-public struct RuntimeAPIInvocation: Sendable {
-    public var requestID: String
-    /// Milliseconds since 1970.
-    public var deadlineMilliseconds: Int64
-    public var arn: String
-    public var traceID: String
-    public var clientContext: String?
-
-    public init(requestID: String, deadlineMilliseconds: Int64, arn: String, traceID: String, clientContext: String?) {
-        self.requestID = requestID
-        self.deadlineMilliseconds = deadlineMilliseconds
-        self.arn = arn
-        self.traceID = traceID
-        self.clientContext = clientContext
-    }
-}
-
 /// Lambda's Runtime API 2018-06-01 for one environment, on a socket inside its network namespace. Confined to the loop.
 ///
 /// Source: Lambda Developer Guide, "Using the Lambda runtime API".
@@ -38,9 +20,9 @@ final class RuntimeAPIServer {
     private var isClosed = false
     private var wasReady = false
     /// Handed out and not answered.
-    private var current: RuntimeAPIInvocation?
+    private var current: InvocationHead?
     /// Waiting to be fetched.
-    private var next: (RuntimeAPIInvocation, ByteBuffer)?
+    private var next: (InvocationHead, ByteBuffer)?
     /// The connection that asked for the next invocation.
     private weak var asking: RuntimeAPIConnection?
 
@@ -111,7 +93,7 @@ final class RuntimeAPIServer {
         for channel in connections.values { channel.close(promise: nil) }
     }
 
-    func invoke(_ invocation: RuntimeAPIInvocation, event: ByteBuffer) {
+    func invoke(_ invocation: InvocationHead, event: ByteBuffer) {
         acts = 0
         next = (invocation, event)
         if let asking { hand(to: asking) }
@@ -133,7 +115,7 @@ final class RuntimeAPIServer {
         asking = nil
         current = invocation
         var headers: HTTPHeaders = [
-            "Content-Type": "application/json", "Lambda-Runtime-Aws-Request-Id": invocation.requestID,
+            "Content-Type": "application/json", "Lambda-Runtime-Aws-Request-Id": invocation.requestID.description,
             "Lambda-Runtime-Deadline-Ms": "\(invocation.deadlineMilliseconds)", "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
             "Lambda-Runtime-Trace-Id": invocation.traceID,
         ]
@@ -150,7 +132,7 @@ final class RuntimeAPIServer {
         guard parts.count == 4, parts[0] == "runtime", parts[1] == "invocation", parts[3] == "response" || parts[3] == "error" else {
             return connection.refuse(.notFound, "NotFound", "no such path")
         }
-        guard let current, current.requestID == parts[2] else {
+        guard let current, current.requestID.description == parts[2] else {
             return connection.refuse(.badRequest, "InvalidRequestID", "Invalid request ID")
         }
         self.current = nil

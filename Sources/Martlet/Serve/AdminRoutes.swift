@@ -9,6 +9,7 @@ internal import Registry
 internal import Sandbox
 internal import SQLiteStore
 internal import Telemetry
+internal import WarmPool
 
 /// What Lambda's API lacks, below /martlet/v1, and /metrics.
 struct AdminRoutes: Sendable {
@@ -81,14 +82,13 @@ struct AdminRoutes: Sendable {
         if let reason { json.member("reason", reason) } else { json.raw("reason", "null") }
         json.member("isolation", record.latest.configuration.isolation.rawValue)
         if let error = host?.initError { json.raw("initError", error) }
-        if let counts = host?.counts {
-            var pool = JSONLine()
-            for (name, value) in [
-                ("queued", counts.queued), ("starting", counts.starting), ("ready", counts.ready), ("busy", counts.busy),
-                ("ending", counts.ending), ("templates", counts.templatesReady + counts.templatesStarting),
-            ] { pool.raw(name, "\(value)") }
-            json.raw("pool", pool.text)
-        }
+        let counts = host?.counts ?? PoolCounts()
+        var pool = JSONLine()
+        for (name, value) in [
+            ("queued", counts.queued), ("starting", counts.starting), ("ready", counts.ready), ("busy", counts.busy),
+            ("ending", counts.ending), ("templates", counts.templatesReady + counts.templatesStarting),
+        ] { pool.raw(name, "\(value)") }
+        json.raw("pool", pool.text)
         return json.text
     }
 

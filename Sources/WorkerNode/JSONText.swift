@@ -1,11 +1,15 @@
-import NIOCore
+import FunctionModel
+package import NIOCore
 
 /// Writes small JSON texts of our own making without a reflection-based encoder.
-struct JSONText {
-    private(set) var buffer = ByteBuffer()
+package struct JSONText {
+    package var buffer: ByteBuffer
     private var needsComma = false
 
-    mutating func object(_ body: (inout JSONText) -> Void) {
+    /// - Parameter buffer: what the text is appended to.
+    package init(_ buffer: ByteBuffer = ByteBuffer()) { self.buffer = buffer }
+
+    package mutating func object(_ body: (inout JSONText) -> Void) {
         buffer.writeInteger(UInt8(ascii: "{"))
         needsComma = false
         body(&self)
@@ -13,22 +17,33 @@ struct JSONText {
         needsComma = true
     }
 
-    mutating func key(_ name: String) {
+    package mutating func key(_ name: String) {
         if needsComma { buffer.writeInteger(UInt8(ascii: ",")) }
         string(name)
         buffer.writeInteger(UInt8(ascii: ":"))
         needsComma = false
     }
 
-    mutating func field(_ name: String, _ value: String) {
+    package mutating func field(_ name: String, _ value: String) {
         key(name)
         string(value)
         needsComma = true
     }
 
-    mutating func field(_ name: String, _ value: Int) {
+    package mutating func field(_ name: String, _ value: Int) {
         key(name)
         buffer.writeString(String(value))
+        needsComma = true
+    }
+
+    mutating func field(_ name: String, _ value: RequestID) {
+        key(name)
+        buffer.writeInteger(UInt8(ascii: "\""))
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: RequestID.textLength) {
+            value.write(to: $0)
+            return RequestID.textLength
+        }
+        buffer.writeInteger(UInt8(ascii: "\""))
         needsComma = true
     }
 
@@ -44,23 +59,11 @@ struct JSONText {
                 case UInt8(ascii: "\""): buffer.writeStaticString("\\\"")
                 case UInt8(ascii: "\\"): buffer.writeStaticString("\\\\")
                 case UInt8(ascii: "\n"): buffer.writeStaticString("\\n")
-                default: buffer.writeString("\\u" + InvocationPipeline.hex(UInt64(byte), 4))
+                default: buffer.writeString("\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))")
                 }
             }
             buffer.writeBytes(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[clean...]))
         }
         buffer.writeInteger(UInt8(ascii: "\""))
-    }
-}
-
-/// Lambda's shape of a function error that the platform found.
-enum ErrorPayload {
-    static func make(type: String, message: String) -> ByteBuffer {
-        var json = JSONText()
-        json.object {
-            $0.field("errorType", type)
-            $0.field("errorMessage", message)
-        }
-        return json.buffer
     }
 }

@@ -1,0 +1,31 @@
+public import FunctionModel
+
+/// What a worker learns of its invocation besides the event.
+public struct InvocationHead: Sendable {
+    public var requestID: RequestID
+    /// Milliseconds since 1970.
+    public var deadlineMilliseconds: Int64
+    /// As the caller named the function: with the qualifier if one was given.
+    public var arn: String
+    public var traceID: String
+    /// JSON.
+    public var clientContext: String?
+
+    /// - Parameter arrivedMilliseconds: since 1970; its seconds are in the trace ID.
+    public init(requestID: RequestID, arrivedMilliseconds: Int64, deadlineMilliseconds: Int64, arn: String, clientContext: String?) {
+        self.requestID = requestID
+        self.deadlineMilliseconds = deadlineMilliseconds
+        self.arn = arn
+        self.clientContext = clientContext
+        traceID = Self.traceID(requestID, seconds: UInt32(truncatingIfNeeded: arrivedMilliseconds / 1000))
+    }
+
+    /// `Root=1-SSSSSSSS-` and the last 24 digits of the request ID, `;Sampled=0`.
+    private static func traceID(_ id: RequestID, seconds: UInt32) -> String {
+        func digits(_ value: UInt64, _ count: Int) -> String {
+            let text = String(value, radix: 16)
+            return text.utf8.count < count ? String(repeating: "0", count: count - text.utf8.count) + text : text
+        }
+        return "Root=1-\(digits(UInt64(seconds), 8))-\(digits(id.high & 0xFFFF_FFFF, 8))\(digits(id.low, 16));Sampled=0"
+    }
+}
