@@ -57,6 +57,7 @@ let package = Package(
                 "martlet_runtime/logs", "martlet_runtime/worker"].map { .embedInCode("\($0).py") },
             swiftSettings: strict),
         .target(name: "FunctionModel", swiftSettings: strict),
+        .target(name: "JSONValues", swiftSettings: strict),
         .target(name: "LinuxPrimitives", dependencies: ["CChild"], swiftSettings: strict),
         .target(name: "Sandbox", dependencies: ["CChild", "LinuxPrimitives"], swiftSettings: strict),
         .target(name: "Telemetry", dependencies: ["FunctionModel"], swiftSettings: strict),
@@ -70,6 +71,8 @@ let package = Package(
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
+        .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
 
         // Adapters.
         .target(name: "CSQLiteShim", dependencies: ["CSQLite"], cSettings: cStrict),
@@ -89,14 +92,14 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Gateway",
-            dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "LambdaAPI", "Registry", "Telemetry"] + nio,
+            dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "Telemetry"] + nio,
             swiftSettings: strict),
 
         // Executables.
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "CChild", "DeploymentPackages", "FunctionLogs", "FunctionModel", "Gateway", "InvocationPipeline", "LambdaAPI",
+                "AccessControl", "CChild", "DeploymentPackages", "FunctionLogs", "FunctionModel", "Gateway", "InvocationPipeline", "JSONValues", "LambdaAPI",
                 "LinuxPrimitives", "Metering", "Registry", "Sandbox", "SQLiteStore", "Telemetry", "WarmPool", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -106,6 +109,7 @@ let package = Package(
             dependencies: ["CSandbox", "LinuxPrimitives", "NodeRuntime", "PythonRuntime", "Sandbox"],
             swiftSettings: strict),
 
+        .testTarget(name: "JSONValuesTests", dependencies: ["JSONValues"], swiftSettings: strict),
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
@@ -117,11 +121,13 @@ let package = Package(
         .testTarget(
             name: "MartletTests",
             dependencies: [
-                "Martlet", "DeploymentPackages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Martlet", "DeploymentPackages", "JSONValues", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "AccessControlTests", dependencies: ["AccessControl"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "EventPatternsTests", dependencies: ["EventPatterns", "JSONValues"], swiftSettings: strict),
+        .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(name: "LambdaAPITests", dependencies: ["FunctionModel", "LambdaAPI"], swiftSettings: strict),
         .testTarget(name: "RegistryTests", dependencies: ["FunctionModel", "Registry"], swiftSettings: strict),
         .testTarget(

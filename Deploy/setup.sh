@@ -14,6 +14,7 @@ packages=(
     gcc libc6-dev                            # C targets, static executables, the load generator
     git ca-certificates curl                 # fetching dependencies, demo
     python3 python3-venv python3-pip         # the runtime of the samples, packages of functions, test clients
+    tzdata                                   # time zones of schedules
     util-linux                               # setpriv, unshare: tests as an ordinary user
     bubblewrap crun                          # what the benchmark compares with
 )

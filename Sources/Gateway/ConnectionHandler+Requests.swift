@@ -1,6 +1,7 @@
 import AccessControl
 import FunctionModel
 import InvocationPipeline
+import JSONValues
 import LambdaAPI
 import NIOCore
 import NIOHTTP1

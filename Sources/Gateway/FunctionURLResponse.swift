@@ -1,3 +1,4 @@
+import JSONValues
 import LambdaAPI
 import NIOCore
 import NIOHTTP1

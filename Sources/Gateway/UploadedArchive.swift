@@ -1,4 +1,5 @@
 import FunctionModel
+import JSONValues
 import LambdaAPI
 import NIOCore
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import JSONValues
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix

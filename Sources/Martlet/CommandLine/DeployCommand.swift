@@ -3,6 +3,7 @@ internal import DeploymentPackages
 internal import FoundationEssentials
 internal import FunctionModel
 internal import Glibc
+internal import JSONValues
 internal import LambdaAPI
 
 struct DeployCommand: Verb {

@@ -1,3 +1,5 @@
+internal import JSONValues
+
 /// What the server offers, as `GET /martlet/v1/node` says.
 struct ServerFacts: Hashable, Sendable {
     struct Runtime: Hashable, Sendable {

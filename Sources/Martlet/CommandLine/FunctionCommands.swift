@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import JSONValues
 
 struct ListCommand: Verb {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List the functions.")

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import FoundationEssentials
 internal import Glibc
+internal import JSONValues
 
 struct InvokeCommand: Verb {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import JSONValues
 
 struct LogsCommand: Verb {
     static let configuration = CommandConfiguration(commandName: "logs", abstract: "Print what a function wrote to stdout and stderr.")

@@ -1,3 +1,5 @@
+internal import JSONValues
+
 /// What makes a package a Node function, and which of its functions is the handler.
 extension PackageSource {
     private static let nodeModules = ["index", "handler", "app", "main"]

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import JSONValues
 
 struct UsageCommand: Verb {
     static let configuration = CommandConfiguration(

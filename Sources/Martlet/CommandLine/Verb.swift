@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import JSONValues
 
 /// The program's own version.
 let martletVersion = "0.1.0"

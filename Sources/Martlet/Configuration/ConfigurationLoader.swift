@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import JSONValues
 
 /// Where an effective value comes from; later cases win.
 enum ConfigurationOrigin: Hashable, Sendable, CustomStringConvertible {

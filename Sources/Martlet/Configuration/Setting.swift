@@ -1,3 +1,5 @@
+internal import JSONValues
+
 /// One setting: its name in the file, its variable, and how its value gets in and out of the configuration.
 struct Setting: Sendable {
     /// As in the file, groups before a dot: `logs.totalMB`.

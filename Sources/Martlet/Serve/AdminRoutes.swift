@@ -3,6 +3,7 @@ internal import FunctionLogs
 internal import FunctionModel
 internal import Gateway
 internal import InvocationPipeline
+internal import JSONValues
 internal import Metering
 internal import NIOCore
 internal import Registry

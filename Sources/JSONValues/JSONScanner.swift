@@ -1,6 +1,6 @@
 /// Where and why bytes are not JSON.
-struct JSONFault: Error, Equatable {
-    enum Reason: String {
+public struct JSONFault: Error, Equatable, CustomStringConvertible {
+    public enum Reason: String, Sendable {
         case unexpectedEnd = "it ends too early"
         case unexpectedCharacter = "unexpected character"
         case tooDeep = "it is nested too deeply"
@@ -9,35 +9,40 @@ struct JSONFault: Error, Equatable {
         case trailing = "there is more after its end"
     }
 
-    let reason: Reason
+    public let reason: Reason
     /// From 0.
-    let offset: Int
+    public let offset: Int
 
-    var description: String { "\(reason.rawValue) at byte \(offset)" }
+    public init(reason: Reason, offset: Int) {
+        self.reason = reason
+        self.offset = offset
+    }
+
+    public var description: String { "\(reason.rawValue) at byte \(offset)" }
 }
 
 /// Walks over JSON text (RFC 8259) in place: no allocation, no recursion, depth bounded.
-struct JSONScanner {
-    private let bytes: UnsafeRawBufferPointer
-    private let maximumDepth: Int
-    private(set) var position = 0
+public struct JSONScanner {
+    let bytes: UnsafeRawBufferPointer
+    let maximumDepth: Int
+    public private(set) var position = 0
 
-    init(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int) {
+    public init(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int) {
         self.bytes = bytes
         self.maximumDepth = maximumDepth
     }
 
     /// Checks that the bytes are one JSON value and nothing else.
-    static func validate(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int) throws(JSONFault) {
+    public static func validate(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int) throws(JSONFault) {
         var scanner = JSONScanner(bytes, maximumDepth: maximumDepth)
         try scanner.skipValue()
         scanner.skipSpace()
         if scanner.position < bytes.count { throw scanner.fault(.trailing) }
     }
 
-    var isAtEnd: Bool { position >= bytes.count }
+    public var isAtEnd: Bool { position >= bytes.count }
 
-    mutating func skipSpace() {
+    public mutating func skipSpace() {
         while position < bytes.count {
             switch bytes[position] {
             case 0x20, 0x0A, 0x0D, 0x09: position += 1
@@ -47,25 +52,25 @@ struct JSONScanner {
     }
 
     /// The next byte that is not space, without taking it.
-    mutating func peek() -> UInt8? {
+    public mutating func peek() -> UInt8? {
         skipSpace()
         return position < bytes.count ? bytes[position] : nil
     }
 
-    mutating func take(_ byte: UInt8) throws(JSONFault) {
+    public mutating func take(_ byte: UInt8) throws(JSONFault) {
         guard let next = peek() else { throw fault(.unexpectedEnd) }
         guard next == byte else { throw fault(.unexpectedCharacter) }
         position += 1
     }
 
-    mutating func takeIf(_ byte: UInt8) -> Bool {
+    public mutating func takeIf(_ byte: UInt8) -> Bool {
         guard peek() == byte else { return false }
         position += 1
         return true
     }
 
     /// Passes over one value of any kind.
-    mutating func skipValue() throws(JSONFault) {
+    public mutating func skipValue() throws(JSONFault) {
         let start = peek()
         guard start == UInt8(ascii: "{") || start == UInt8(ascii: "[") else {
             try skipScalar()
@@ -132,7 +137,7 @@ struct JSONScanner {
     }
 
     /// Passes over a string and gives the range between its quotes, and whether it has escapes.
-    mutating func takeString() throws(JSONFault) -> (range: Range<Int>, isEscaped: Bool) {
+    public mutating func takeString() throws(JSONFault) -> (range: Range<Int>, isEscaped: Bool) {
         try take(UInt8(ascii: "\""))
         let start = position
         var isEscaped = false
@@ -189,7 +194,7 @@ struct JSONScanner {
         position += length
     }
 
-    private mutating func takeLiteral(_ text: StaticString) throws(JSONFault) {
+    mutating func takeLiteral(_ text: StaticString) throws(JSONFault) {
         guard position + text.utf8CodeUnitCount <= bytes.count else { throw fault(.unexpectedEnd) }
         for index in 0..<text.utf8CodeUnitCount where bytes[position + index] != text.utf8Start[index] {
             throw fault(.unexpectedCharacter)
@@ -197,7 +202,7 @@ struct JSONScanner {
         position += text.utf8CodeUnitCount
     }
 
-    private mutating func takeNumber() throws(JSONFault) {
+    mutating func takeNumber() throws(JSONFault) {
         if bytes[position] == UInt8(ascii: "-") { position += 1 }
         guard position < bytes.count else { throw fault(.unexpectedEnd) }
         if bytes[position] == UInt8(ascii: "0") { position += 1 } else { try takeDigits() }
@@ -218,9 +223,9 @@ struct JSONScanner {
         if position == start { throw fault(position < bytes.count ? .unexpectedCharacter : .unexpectedEnd) }
     }
 
-    private func fault(_ reason: JSONFault.Reason) -> JSONFault { JSONFault(reason: reason, offset: position) }
+    func fault(_ reason: JSONFault.Reason) -> JSONFault { JSONFault(reason: reason, offset: position) }
 
-    static func hexadecimal(_ byte: UInt8) -> UInt8? {
+    public static func hexadecimal(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
