@@ -303,7 +303,7 @@ def test_a_function_that_was_deleted_and_made_again_is_the_new_one(w, name):
         w.delete(name)
 
 
-def test_deploying_by_several_at_once_ends_in_one_of_them(w, name):
+def test_deploying_by_several_at_once_succeeds_and_ends_in_one_of_them(w, name):
     w.deploy(name, versioned(0), "--handler", "app.handler")
     failures = []
 
@@ -317,5 +317,5 @@ def test_deploying_by_several_at_once_ends_in_one_of_them(w, name):
         thread.start()
     for thread in threads:
         thread.join()
-    assert all("replaced while it started" in f for f in failures), "\n".join(failures)
+    assert not failures, "\n".join(failures)
     assert w.call(name) in range(1, 5)

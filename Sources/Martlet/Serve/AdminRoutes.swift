@@ -99,16 +99,22 @@ struct AdminRoutes: Sendable {
 
     private func ready(_ request: ControlRequest) async throws -> ControlResponse {
         let key = key(request)
-        let promise = loop.makePromise(of: Void.self)
-        loop.execute {
-            pipeline.value.prepare(key, qualifier: request.value("Qualifier")) { result in promise.completeWith(result.mapError { $0 as any Error }) }
+        while true {
+            let revision = try await registry.snapshot.record(key).latest.revision
+            let promise = loop.makePromise(of: Void.self)
+            loop.execute {
+                pipeline.value.prepare(key, qualifier: request.value("Qualifier")) { result in promise.completeWith(result.mapError { $0 as any Error }) }
+            }
+            do { try await promise.futureResult.get() } catch {
+                let latest = try await registry.snapshot.record(key).latest
+                // Somebody deployed meanwhile: what is asked for is that the function can answer, with whichever code is newest.
+                if latest.revision != revision { continue }
+                // The description carries the init error; a failure that is not init's is thrown.
+                let host = try await loop.submit { pipeline.value.describe(latest) }.get()
+                guard host?.initError != nil else { throw error }
+            }
+            return .json(text: Array(try await description(of: key).utf8))
         }
-        do { try await promise.futureResult.get() } catch {
-            // The description carries the init error; a failure that is not init's is thrown.
-            let host = try await loop.submit { [latest = try await registry.snapshot.record(key).latest] in pipeline.value.describe(latest) }.get()
-            guard host?.initError != nil else { throw error }
-        }
-        return .json(text: Array(try await description(of: key).utf8))
     }
 
     private struct Settings: Decodable { var isolation: String? }
