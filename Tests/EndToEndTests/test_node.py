@@ -2,10 +2,10 @@
 
 import concurrent.futures
 import json
-import os
 
 import pytest
 
+from harness import OPTIONS
 from harness.world import SAMPLES
 
 HELLO = "export const handler = async (event) => ({ hello: event.name });"
@@ -240,7 +240,7 @@ def test_everything_that_uses_threads_works_in_a_copy(w, name):
 @pytest.mark.timeout(1800)
 def test_it_works_thousands_of_times(w, name):
     """`Deploy/Benchmarks/node-soak.sh` asks for more."""
-    soak(w, name, int(os.environ.get("MARTLET_SOAK_INVOCATIONS", "4000")), 8)
+    soak(w, name, int(OPTIONS.get("MARTLET_SOAK_INVOCATIONS", 4000)), 8)
 
 
 def test_the_sample_greets(w, name):
