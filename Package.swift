@@ -70,6 +70,7 @@ let package = Package(
         .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
@@ -78,7 +79,7 @@ let package = Package(
         .target(name: "CSQLiteShim", dependencies: ["CSQLite"], cSettings: cStrict),
         .target(
             name: "SQLiteStore",
-            dependencies: ["BlockingThread", "FunctionModel", "Metering", "Registry", "CSQLite", "CSQLiteShim"],
+            dependencies: ["BlockingThread", "DurableQueue", "FunctionModel", "Metering", "Registry", "CSQLite", "CSQLiteShim"],
             swiftSettings: strict),
         .target(
             name: "WorkerNode",
@@ -113,7 +114,9 @@ let package = Package(
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
-            name: "SQLiteStoreTests", dependencies: ["FunctionModel", "Metering", "Registry", "SQLiteStore"], swiftSettings: strict),
+            name: "SQLiteStoreTests", dependencies: ["DurableQueue", "FunctionModel", "Metering", "Registry", "SQLiteStore"],
+            swiftSettings: strict),
+        .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
         .testTarget(name: "WarmPoolTests", dependencies: ["FunctionModel", "WarmPool"], swiftSettings: strict),
         .testTarget(

@@ -163,6 +163,12 @@ final class Statement {
         note(martlet_sqlite_bind_blob(handle, index, blob.baseAddress, Int32(blob.count)))
     }
 
+    /// Also for no bytes at all, which `blob:` without an address would make NULL.
+    func bind(_ index: Int32, bytes: UnsafeRawBufferPointer) {
+        guard bytes.baseAddress == nil else { return bind(index, blob: bytes) }
+        withUnsafeBytes(of: 0) { bind(index, blob: UnsafeRawBufferPointer(rebasing: $0[..<0])) }
+    }
+
     /// - Returns: whether there is a row.
     func step() throws(SQLiteStoreError) -> Bool {
         let code = bindFailure == SQLITE_OK ? sqlite3_step(handle) : bindFailure

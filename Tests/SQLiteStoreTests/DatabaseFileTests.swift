@@ -1,3 +1,4 @@
+import DurableQueue
 import FunctionModel
 import Glibc
 import Metering
@@ -115,6 +116,29 @@ import Testing
         }
         #expect(try plan(SQLiteStore.nextPage).contains("(start_ms,request_id,attempt)>"), "a page begins at its place, not at the first record")
     }
+
+    @Test func noQueryOfAQueueScansItsMessages() throws {
+        let connection = try Connection(path: temporary.database)
+        try Schema.migrate(connection, migrations: QueueSchema.migrations)
+        func plan(_ sql: String) throws -> String {
+            let statement = try connection.prepare("EXPLAIN QUERY PLAN \(sql)")
+            defer { statement.reset() }
+            var lines: [String] = []
+            while try statement.step() { lines.append(statement.text(3)) }
+            return lines.joined(separator: "; ")
+        }
+        let index = [
+            QueueTransaction.readyInTurn: "messages_ready (queue=?)", QueueTransaction.dueMessages: "messages_due (due<?)",
+            QueueTransaction.page: "messages_sent (queue=?", QueueTransaction.oldest: "messages_sent (queue=?)",
+            QueueTransaction.nextTimes: "messages_due", QueueTransaction.followers: "messages_grouped (grp=?)",
+        ]
+        for (sql, index) in index {
+            let plan = try plan(sql)
+            #expect(plan.contains(index), "\(plan)")
+            #expect(!plan.contains("TEMP B-TREE"), "\(plan)")
+            #expect(!plan.contains("SCAN messages") || plan.contains("COVERING INDEX") || plan.contains("USING INDEX"), "\(plan)")
+        }
+    }
 }
 
 /// A data directory whose parent is closed to the server's user, with the data directory as working directory.
@@ -220,5 +244,32 @@ struct FullDiskTests {
         #expect(refusal?.code == .unavailable)
         #expect(refusal.map { "\($0)" }?.contains("free space on the data directory's file system") == true)
         #expect(try await store.report(UsageQuery()).first?.invocations == kept)
+    }
+
+    @Test func fullDiskAcceptsNoHalfMessageAndGivesOutWhatItHas() async throws {
+        let temporary = try TemporaryFolder()
+        let mount = unsafeBitCast(try #require(dlsym(nil, "mount")), to: Mount.self)
+        let unmount = unsafeBitCast(try #require(dlsym(nil, "umount2")), to: Unmount.self)
+        try #require(mount("tmpfs", temporary.path, "tmpfs", 0, "size=2m") == 0)
+        defer { _ = unmount(temporary.path, 2) }
+
+        let store = try await SQLiteQueueStore.open(path: temporary.database)
+        let key = QueueKey(account: "1", region: "r", name: "q")
+        _ = try await store.create(QueueRecord(key: key, kind: .standard, created: 0, modified: 0))
+        var kept = 0
+        var refusal: ServiceError?
+        while refusal == nil {
+            let batch = (0..<20).map { _ in NewMessage(body: [UInt8](repeating: 65, count: 1_000), origin: "test") }
+            do {
+                kept += try await store.enqueue(batch, to: key, now: 0).count
+            } catch {
+                refusal = error as? ServiceError
+                try #require(refusal != nil, "\(error)")
+            }
+        }
+        #expect(refusal?.code == .unavailable)
+        #expect(refusal?.message.contains("free space on the data directory's file system") == true)
+        #expect(try await store.counts(of: key, now: 0).total == kept)
+        #expect(kept > 100)
     }
 }

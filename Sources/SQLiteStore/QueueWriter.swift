@@ -1,0 +1,137 @@
+import BlockingThread
+import DurableQueue
+import FunctionModel
+import Synchronization
+
+/// One operation that waits for the writer.
+struct QueueOperation: Sendable {
+    /// For the error: what was attempted.
+    let what: String
+    /// Does its work in the open transaction; what it returns is called once that is on the disk.
+    let perform: @Sendable (QueueTransaction) throws -> @Sendable () -> Void
+    let fail: @Sendable (any Error) -> Void
+}
+
+/// The one thread that writes: takes all operations that wait into one transaction, commits, and answers them.
+///
+/// While a commit waits for the disk the next operations gather, so that many commits cost one: at low load each has the
+/// disk's latency, at high load the disk's throughput is shared.
+actor QueueWriter {
+    /// Bounds the time that an operation waits for others of its own transaction.
+    static let batchSize = 512
+
+    private struct Waiting {
+        var operations: [QueueOperation] = []
+        var isScheduled = false
+    }
+
+    private let connection: Connection
+    private let executor: ThreadExecutor
+    private let limits: QueueLimits
+    private let randomness: @Sendable () -> UInt64
+    private let observers: Mutex<[@Sendable (QueueActivity) -> Void]>
+    private nonisolated let waiting = Mutex(Waiting())
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    static func open(path: String, limits: QueueLimits, randomness: @escaping @Sendable () -> UInt64) async throws -> QueueWriter {
+        let executor = try ThreadExecutor(name: "queue")
+        return try await QueueOpener(executor: executor).open(path, limits, randomness)
+    }
+
+    fileprivate init(path: String, executor: ThreadExecutor, limits: QueueLimits, randomness: @escaping @Sendable () -> UInt64) throws {
+        connection = try Connection(path: path)
+        try Schema.migrate(connection, migrations: QueueSchema.migrations)
+        self.executor = executor
+        self.limits = limits
+        self.randomness = randomness
+        observers = Mutex([])
+    }
+
+    nonisolated func observe(_ observer: @escaping @Sendable (QueueActivity) -> Void) {
+        observers.withLock { $0.append(observer) }
+    }
+
+    nonisolated func submit(_ operation: QueueOperation) {
+        let (isAccepted, mustSchedule) = waiting.withLock { waiting in
+            guard waiting.operations.count < limits.waitingOperations else { return (false, false) }
+            waiting.operations.append(operation)
+            defer { waiting.isScheduled = true }
+            return (true, !waiting.isScheduled)
+        }
+        guard isAccepted else {
+            return operation.fail(
+                ServiceError(
+                    .unavailable, "failed to \(operation.what): \(limits.waitingOperations) operations wait for the disk already; send it again",
+                    retryAfter: 1))
+        }
+        if mustSchedule { Task { await self.drain() } }
+    }
+
+    private func drain() {
+        while true {
+            let batch = waiting.withLock { waiting in
+                let batch = Array(waiting.operations.prefix(Self.batchSize))
+                waiting.operations.removeFirst(batch.count)
+                if batch.isEmpty { waiting.isScheduled = false }
+                return batch
+            }
+            if batch.isEmpty { return }
+            commit(batch)
+        }
+    }
+
+    private func commit(_ batch: [QueueOperation]) {
+        do {
+            let transaction = QueueTransaction(connection, limits: limits, randomness: randomness)
+            var answers: [@Sendable () -> Void] = []
+            answers.reserveCapacity(batch.count)
+            try connection.transaction { () throws(SQLiteStoreError) in
+                for operation in batch { answers.append(try Self.perform(operation, in: transaction)) }
+                try transaction.flush()
+            }
+            for answer in answers { answer() }
+            let activity = transaction.activity
+            if !activity.ready.isEmpty || activity.nextDue != nil {
+                for observer in observers.withLock({ $0 }) { observer(activity) }
+            }
+        } catch {
+            // One operation may be at fault, or the disk: each by itself, unless that would only fail in the same way.
+            if batch.count > 1 && !error.isTransient {
+                for operation in batch { commit([operation]) }
+            } else {
+                for operation in batch { operation.fail(Self.serviceError(error, operation)) }
+            }
+        }
+    }
+
+    /// A refusal has changed nothing and is an answer like any other; a fault of the store undoes the transaction.
+    private static func perform(_ operation: QueueOperation, in transaction: QueueTransaction) throws(SQLiteStoreError) -> @Sendable () -> Void {
+        do {
+            return try operation.perform(transaction)
+        } catch let error as SQLiteStoreError {
+            throw error
+        } catch {
+            return { operation.fail(error) }
+        }
+    }
+
+    private static func serviceError(_ error: SQLiteStoreError, _ operation: QueueOperation) -> ServiceError {
+        ServiceError(
+            error.isTransient ? .unavailable : .internalFailure, "failed to \(operation.what): \(error.reason)", underlying: error)
+    }
+}
+
+/// Opens the file on the thread that will use it.
+private actor QueueOpener {
+    private let executor: ThreadExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(executor: ThreadExecutor) {
+        self.executor = executor
+    }
+
+    func open(_ path: String, _ limits: QueueLimits, _ randomness: @escaping @Sendable () -> UInt64) throws -> QueueWriter {
+        try QueueWriter(path: path, executor: executor, limits: limits, randomness: randomness)
+    }
+}
