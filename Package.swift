@@ -92,6 +92,10 @@ let package = Package(
             dependencies: ["FunctionLogs", "FunctionModel", "Metering", "Registry", "WarmPool", "WorkerNode"] + nio,
             swiftSettings: strict),
         .target(
+            name: "EventDispatch",
+            dependencies: ["DurableQueue", "FunctionModel", "InvocationPipeline", "Metering", "Registry"] + nio,
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "Telemetry"] + nio,
             swiftSettings: strict),
@@ -100,7 +104,8 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "CChild", "DeploymentPackages", "FunctionLogs", "FunctionModel", "Gateway", "InvocationPipeline", "JSONValues", "LambdaAPI",
+                "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "FunctionLogs", "FunctionModel", "Gateway",
+                "InvocationPipeline", "JSONValues", "LambdaAPI",
                 "LinuxPrimitives", "Metering", "Registry", "Sandbox", "SQLiteStore", "Telemetry", "WarmPool", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,

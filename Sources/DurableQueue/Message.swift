@@ -5,7 +5,8 @@ public struct NewMessage: Sendable {
     /// A message keeps its ID through every attempt and move. For an asynchronous invocation it is the request ID.
     public var id: RequestID
     public var body: [UInt8]
-    /// The API's own, in a form that the store does not read.
+    /// Not read by the store. In a queue that clients made: SQS's `MessageAttributes` as JSON
+    /// (`{"NAME":{"DataType":"String","StringValue":"…"}}`), or nothing.
     public var attributes: [UInt8]
     /// FIFO: messages of one group keep their order. Otherwise: claims are fair between groups.
     public var group: String?

@@ -35,6 +35,11 @@ public protocol QueueStore: Sendable {
     /// One result for each, in order. All of a settlement is done or nothing of it.
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result]
 
+    /// Ends every lease in a queue, for its only consumer when it starts again: what the one before held is lost with it.
+    /// - Returns: how many.
+    @discardableResult
+    func reclaim(_ key: QueueKey, now: Int64) async throws -> Int
+
     // MARK: Looking and tidying
 
     func counts(of key: QueueKey, now: Int64) async throws -> QueueCounts

@@ -25,10 +25,12 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
     public var description: String
     /// Lambda requires a role ARN; Martlet keeps and returns it.
     public var role: String
+    /// ARN of the queue that takes events which could not be processed; empty for none.
+    public var deadLetterTarget: String
 
     public init(
         runtime: String, handler: String, memorySize: Int = 128, timeout: Int = 3, ephemeralStorage: Int = 512,
-        environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = ""
+        environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = "", deadLetterTarget: String = ""
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -39,6 +41,7 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
         self.isolation = isolation
         self.description = description
         self.role = role
+        self.deadLetterTarget = deadLetterTarget
     }
 }
 
@@ -119,13 +122,16 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
     /// `PutFunctionConcurrency`; nil means unreserved, 0 stops the function.
     public var reservedConcurrency: Int?
     public var url: FunctionURL?
+    /// How events for a version are retried and where their outcomes go, by version; what is not here has the defaults.
+    public var eventInvokeConfigs: [String: EventInvokeConfig]
     public var tags: [String: String]
     /// Milliseconds since 1970.
     public let created: Int64
 
     public init(
         key: FunctionKey, latest: FunctionVersion, published: [FunctionVersion] = [], nextVersionNumber: Int = 1,
-        reservedConcurrency: Int? = nil, url: FunctionURL? = nil, tags: [String: String] = [:], created: Int64
+        reservedConcurrency: Int? = nil, url: FunctionURL? = nil, eventInvokeConfigs: [String: EventInvokeConfig] = [:],
+        tags: [String: String] = [:], created: Int64
     ) {
         self.key = key
         self.latest = latest
@@ -133,6 +139,7 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
         self.nextVersionNumber = nextVersionNumber
         self.reservedConcurrency = reservedConcurrency
         self.url = url
+        self.eventInvokeConfigs = eventInvokeConfigs
         self.tags = tags
         self.created = created
     }

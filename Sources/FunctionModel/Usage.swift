@@ -32,6 +32,8 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case functionURL = 1
     /// Not an invocation: the init of a template or environment, billed as its own record.
     case initialization = 2
+    /// An attempt of an event that was accepted before (`InvocationType` `Event`, a destination).
+    case async = 3
 }
 
 /// The bill of one attempt of one invocation. Integers only; prices are applied to sums of these.
@@ -66,13 +68,15 @@ public struct UsageRecord: Hashable, Sendable, Codable {
     public var cpuMicroseconds: UInt64
     public var bytesIn: UInt32
     public var bytesOut: UInt32
+    /// From an event's acceptance to this attempt's arrival; 0 for what was not queued.
+    public var ageMilliseconds: UInt32
 
     public init(
         requestID: RequestID, attempt: UInt32 = 1, key: FunctionKey, version: String, revision: UInt64, trigger: Trigger,
         startKind: StartKind, outcome: Outcome, startMilliseconds: Int64, queueMicroseconds: UInt32 = 0,
         sandboxMicroseconds: UInt32 = 0, initMicroseconds: UInt32 = 0, handlerMicroseconds: UInt32 = 0,
         totalMicroseconds: UInt32 = 0, billedMilliseconds: UInt32 = 0, memorySize: UInt32, peakMemoryKiB: UInt32 = 0,
-        cpuMicroseconds: UInt64 = 0, bytesIn: UInt32 = 0, bytesOut: UInt32 = 0
+        cpuMicroseconds: UInt64 = 0, bytesIn: UInt32 = 0, bytesOut: UInt32 = 0, ageMilliseconds: UInt32 = 0
     ) {
         self.requestID = requestID
         self.attempt = attempt
@@ -94,6 +98,7 @@ public struct UsageRecord: Hashable, Sendable, Codable {
         self.cpuMicroseconds = cpuMicroseconds
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
+        self.ageMilliseconds = ageMilliseconds
     }
 }
 

@@ -26,6 +26,12 @@ extension ConnectionHandler {
             request.target = .invoke(name: name, query: query)
             request.maximumBody = core.configuration.maximumPayload
             try beginAuthentication(target)
+        case .invokeAsync(let name, let query):
+            request.operation = "InvokeAsync"
+            request.fields.invocationType = "Event"
+            request.target = .invoke(name: name, query: query)
+            request.maximumBody = core.configuration.maximumEvent
+            try beginAuthentication(target)
         case .functionURL(let name, let qualifier, let path, let query):
             request.operation = "InvokeFunctionUrl"
             request.maximumBody = core.configuration.maximumPayload
@@ -193,9 +199,15 @@ extension ConnectionHandler {
             finishAnswer(204, &head, body: ByteBuffer())
             return
         case "Event"?:
-            throw Refusal(
-                .invalidParameterValue,
-                "InvocationType Event is not offered here yet: use RequestResponse and wait for the answer")
+            guard let events = core.events else {
+                throw Refusal(.invalidParameterValue, "InvocationType Event is not offered here: use RequestResponse and wait for the answer")
+            }
+            guard invocation.event.readableBytes <= core.configuration.maximumEvent else {
+                throw Refusal(
+                    .requestTooLarge,
+                    "\(invocation.event.readableBytes) byte payload is too large for the Event invocation type (limit \(core.configuration.maximumEvent) bytes)")
+            }
+            return accept(invocation, events)
         case let other?:
             throw Refusal(
                 .invalidParameterValue,
@@ -230,6 +242,20 @@ extension ConnectionHandler {
             requestID: request.id, function: target.key, qualifier: target.qualifier, trigger: .invoke, event: event,
             wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), arrived: request.arrived,
             arrivedMilliseconds: request.arrivedMilliseconds)
+    }
+
+    private func answerAccepted(_ refusal: ServiceError?) {
+        if let refusal {
+            if refusal.underlying != nil { core.report(refusal, request.id) }
+            return refuse(Refusal(refusal))
+        }
+        var head = startAnswer(202)
+        writeTraceID(into: &head)
+        finishAnswer(202, &head, body: ByteBuffer())
+    }
+
+    private func accept(_ invocation: Invocation, _ events: any EventAcceptor) {
+        accept(invocation, events) { connection, refusal in connection.answerAccepted(refusal) }
     }
 
     private func clientContext() throws(Refusal) -> String? {

@@ -358,6 +358,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if isCurrent(mine) { self.ticket = ticket }
     }
 
+    /// Keeps an event; the client is answered when it is durable.
+    func accept(_ invocation: Invocation, _ events: any EventAcceptor, finish: @escaping (ConnectionHandler, ServiceError?) -> Void) {
+        let mine = sequence
+        let held = hold(invocation.event.readableBytes)
+        events.accept(invocation) { [self] refusal in
+            core.bytes.release(held)
+            guard isCurrent(mine) else { return }
+            finish(self, refusal)
+        }
+    }
+
     /// Runs a management route off the loop.
     func run(_ route: ControlRoute, _ controlRequest: ControlRequest) {
         let mine = sequence

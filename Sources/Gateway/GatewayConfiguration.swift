@@ -20,6 +20,8 @@ public struct GatewayConfiguration: Sendable {
     public var maximumHeaderCount = 128
     /// Payload of an invocation, Lambda's limit: 6 MB.
     public var maximumPayload = 6 * 1024 * 1024
+    /// Payload of an `Event` invocation, Lambda's limit: 1 MB.
+    public var maximumEvent = 1024 * 1024
     /// Body of CreateFunction and UpdateFunctionCode: 50 MB of zip as base64, and the rest.
     public var maximumUpload = 70 * 1024 * 1024
     /// Body of every other management request.

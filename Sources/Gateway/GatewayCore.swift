@@ -11,6 +11,7 @@ final class GatewayCore {
     let configuration: GatewayConfiguration
     let loop: any EventLoop
     let invoker: any Invoker
+    let events: (any EventAcceptor)?
     let router: ControlRouter
     let verifier: SigV4Verifier
     /// Milliseconds since 1970.
@@ -37,7 +38,8 @@ final class GatewayCore {
     private var logDate = ""
 
     init(
-        configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, routes: [ControlRoute], verifier: SigV4Verifier,
+        configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, events: (any EventAcceptor)? = nil, routes: [ControlRoute],
+        verifier: SigV4Verifier,
         snapshot: RegistrySnapshot, isReady: Bool, wallClock: @escaping @Sendable () -> Int64,
         report: @escaping @Sendable (ServiceError, RequestID) -> Void
     ) {
@@ -45,6 +47,7 @@ final class GatewayCore {
         self.configuration = configuration
         self.loop = loop
         self.invoker = invoker
+        self.events = events
         router = ControlRouter(routes)
         self.verifier = verifier
         self.snapshot = snapshot

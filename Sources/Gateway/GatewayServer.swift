@@ -10,6 +10,8 @@ public import Registry
 public struct GatewayServices: Sendable {
     /// Bound to the server's own loop.
     public var invoker: NIOLoopBound<any Invoker>
+    /// Takes `Event` invocations; nil where none are offered. Bound to the server's own loop.
+    public var events: NIOLoopBound<any EventAcceptor>?
     /// Management operations; `LambdaRoutes.all` and the program's own.
     public var routes: [ControlRoute]
     /// By access key ID.
@@ -21,10 +23,11 @@ public struct GatewayServices: Sendable {
     public var report: @Sendable (ServiceError, RequestID) -> Void
 
     public init(
-        invoker: NIOLoopBound<any Invoker>, routes: [ControlRoute], keys: [String: VerificationKey], snapshot: RegistrySnapshot,
+        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], keys: [String: VerificationKey], snapshot: RegistrySnapshot,
         wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in }
     ) {
         self.invoker = invoker
+        self.events = events
         self.routes = routes
         self.keys = keys
         self.snapshot = snapshot
@@ -53,7 +56,7 @@ public final class GatewayServer: Sendable {
         let core = try await loop.submit {
             NIOLoopBound(
                 GatewayCore(
-                    configuration: configuration, loop: loop, invoker: services.invoker.value, routes: services.routes,
+                    configuration: configuration, loop: loop, invoker: services.invoker.value, events: services.events?.value, routes: services.routes,
                     verifier: SigV4Verifier(keys: services.keys), snapshot: services.snapshot, isReady: isReady,
                     wallClock: services.wallClock, report: services.report),
                 eventLoop: loop)

@@ -6,18 +6,24 @@ public import Registry
 
 /// Lambda's management operations as routes over the registry: decode, call, encode.
 public struct LambdaRoutes: Sendable {
-    private let registry: FunctionRegistry
+    let registry: FunctionRegistry
     private let baseURL: String
     private let maximumUpload: Int
+    /// Whether a queue is there that events may be sent to.
+    let queueExists: @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool
 
     /// - Parameter baseURL: what function URLs begin with, without a closing slash.
-    public init(registry: FunctionRegistry, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024) {
+    public init(
+        registry: FunctionRegistry, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024,
+        queueExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool = { _, _, _ in false }
+    ) {
         self.registry = registry
         self.baseURL = baseURL
         self.maximumUpload = maximumUpload
+        self.queueExists = queueExists
     }
 
-    public var all: [ControlRoute] { functionRoutes + versionRoutes + concurrencyRoutes + urlRoutes + accountRoutes }
+    public var all: [ControlRoute] { functionRoutes + versionRoutes + concurrencyRoutes + eventRoutes + urlRoutes + accountRoutes }
 
     // MARK: Functions
 
@@ -68,6 +74,7 @@ public struct LambdaRoutes: Sendable {
         if let archive = upload.archive { body.code.archive = archive }
         let target = try Self.target(body.functionName, request, qualifier: nil)
         try body.configuration.validate(creating: true)
+        try await checkDeadLetters(body.configuration, of: target.key)
         let source = try body.code.source()
         let wanted = body.configuration
         let configuration = FunctionConfiguration(
@@ -75,7 +82,7 @@ public struct LambdaRoutes: Sendable {
             timeout: wanted.timeout ?? 3, ephemeralStorage: wanted.ephemeralStorage?.size ?? 512,
             environment: wanted.environment?.variables ?? [:],
             isolation: wanted.martletIsolation.flatMap(Isolation.init(rawValue:)) ?? .invocation,
-            description: wanted.description ?? "", role: wanted.role ?? "")
+            description: wanted.description ?? "", role: wanted.role ?? "", deadLetterTarget: wanted.deadLetter ?? "")
         let version = try await registry.create(
             target.key, configuration: configuration, code: Self.code(source), publish: body.publish, tags: body.tags)
         return try .json(FunctionConfigurationResponse(version, qualified: body.publish), status: 201)
@@ -88,6 +95,7 @@ public struct LambdaRoutes: Sendable {
         let target = try Self.target(request)
         try Self.refuseQualifier(target)
         try body.validate()
+        try await checkDeadLetters(body.configuration, of: target.key)
         let version = try await registry.updateCode(
             target.key, code: Self.code(body.code.source()), change: Self.change(body.configuration), publish: body.publish,
             expectedRevision: Self.revision(body.revisionID), dryRun: body.dryRun)
@@ -99,6 +107,7 @@ public struct LambdaRoutes: Sendable {
         let target = try Self.target(request)
         try Self.refuseQualifier(target)
         try body.validate(creating: false)
+        try await checkDeadLetters(body, of: target.key)
         let version = try await registry.updateConfiguration(
             target.key, change: Self.change(body), expectedRevision: Self.revision(body.revisionID))
         return try .json(FunctionConfigurationResponse(version, qualified: false))
@@ -108,7 +117,8 @@ public struct LambdaRoutes: Sendable {
         ConfigurationChange(
             runtime: body.runtime, handler: body.handler, memorySize: body.memorySize, timeout: body.timeout,
             ephemeralStorage: body.ephemeralStorage?.size, environment: body.environment.map { $0.variables ?? [:] },
-            isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), description: body.description, role: body.role)
+            isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), description: body.description, role: body.role,
+            deadLetterTarget: body.deadLetter)
     }
 
     private func list(_ request: ControlRequest) async throws -> ControlResponse {
@@ -256,7 +266,7 @@ public struct LambdaRoutes: Sendable {
 
     // MARK: Reading requests
 
-    private static func target(_ request: ControlRequest) throws(ServiceError) -> FunctionTarget {
+    static func target(_ request: ControlRequest) throws(ServiceError) -> FunctionTarget {
         try target(request.parameters["FunctionName"] ?? "", request, qualifier: request.value("Qualifier"))
     }
 

@@ -7,6 +7,8 @@ import Registry
 enum RequestRoute {
     /// `POST /2015-03-31/functions/{name}/invocations`; the name is still percent-encoded.
     case invoke(name: Substring, query: Substring)
+    /// `POST /2014-11-13/functions/{name}/invoke-async/`: as an `Event` invocation.
+    case invokeAsync(name: Substring, query: Substring)
     /// A function's URL: who is meant, and the rest of the target.
     case functionURL(name: Substring, qualifier: Substring?, path: Substring, query: Substring)
     case health
@@ -14,6 +16,7 @@ enum RequestRoute {
 
     private static let invokePrefix = "/2015-03-31/functions/"
     private static let invokeSuffix = "/invocations"
+    private static let legacyPrefix = "/2014-11-13/functions/"
     private static let urlPrefix = "/fn/"
     static let hostSuffix: StaticString = ".fn.localhost"
 
@@ -40,6 +43,13 @@ enum RequestRoute {
         if method == .POST, path.hasPrefix(invokePrefix), path.hasSuffix(invokeSuffix) {
             let name = path.dropFirst(invokePrefix.utf8.count).dropLast(invokeSuffix.utf8.count)
             if !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")) { return .invoke(name: name, query: query) }
+        }
+        if method == .POST, path.hasPrefix(legacyPrefix) {
+            let rest = path.dropFirst(legacyPrefix.utf8.count)
+            for suffix in ["/invoke-async/", "/invoke-async"] where rest.hasSuffix(suffix) {
+                let name = rest.dropLast(suffix.utf8.count)
+                if !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")) { return .invokeAsync(name: name, query: query) }
+            }
         }
         if path == "/martlet/v1/health", method == .GET || method == .HEAD { return .health }
         return .control(path: path, query: query)

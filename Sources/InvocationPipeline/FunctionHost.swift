@@ -2,6 +2,7 @@ import FunctionLogs
 import FunctionModel
 import Glibc
 import LinuxPrimitives
+import Metering
 import NIOCore
 public import WarmPool
 import WorkerNode
@@ -731,7 +732,11 @@ final class FunctionHost: EnvironmentOwner {
         guard let environment = environments[worker.value] else {
             return call.answer(.failure(ServiceError(.internalFailure, "the worker chosen for \(version.key.name) has gone; send again")))
         }
-        do { try pipeline.usage.prepare() } catch {
+        do {
+            try pipeline.usage.prepare()
+            // What outlives its request is on the bill from its beginning, so that a crash cannot lose it.
+            if call.invocation.trigger == .async { try pipeline.usage.write(start(of: call)) }
+        } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
             call.answer(.failure(ServiceError(.unavailable, "usage of \(version.key.name) cannot be recorded: \(error); free space in the data directory")))
             pipeline.finished(call)
@@ -743,6 +748,7 @@ final class FunctionHost: EnvironmentOwner {
         call.environment = environment
         call.startKind = kind
         call.dispatched = .now()
+        call.invocation.watch?.dispatched = call.dispatched
         call.peakAtDispatch = environment.slot?.peakBytesSoFar() ?? 0
         let seconds = version.configuration.timeout
         let deadline = pipeline.wallMilliseconds() + Int64(seconds) * 1000
@@ -755,6 +761,13 @@ final class FunctionHost: EnvironmentOwner {
                 requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,
                 arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext),
             event: call.invocation.event)
+    }
+
+    private func start(of call: Call) -> UsageStart {
+        UsageStart(
+            requestID: call.invocation.requestID, attempt: call.invocation.attempt, key: version.key, version: version.version,
+            revision: version.revision, trigger: call.invocation.trigger, startMilliseconds: call.invocation.arrivedMilliseconds,
+            memorySize: UInt32(version.configuration.memorySize))
     }
 
     private func fail(_ pending: PendingID, _ reason: PoolRefusal) {
@@ -911,13 +924,14 @@ final class FunctionHost: EnvironmentOwner {
         let handlerMicros = micros(handler.nanoseconds)
         let billed = wasDispatched ? max(1, (UInt64(max(0, handler.nanoseconds)) + 999_999) / 1_000_000) : 0
         return UsageRecord(
-            requestID: call.invocation.requestID, key: version.key, version: version.version, revision: version.revision,
+            requestID: call.invocation.requestID, attempt: call.invocation.attempt, key: version.key, version: version.version, revision: version.revision,
             trigger: call.invocation.trigger, startKind: call.startKind, outcome: outcome,
             startMilliseconds: call.invocation.arrivedMilliseconds, queueMicroseconds: micros(queue), sandboxMicroseconds: micros(sandbox),
             initMicroseconds: micros(initialization), handlerMicroseconds: handlerMicros,
             totalMicroseconds: micros((now - arrived).nanoseconds), billedMilliseconds: UInt32(clamping: billed),
             memorySize: UInt32(version.configuration.memorySize), peakMemoryKiB: UInt32(clamping: peakBytes(environment, earlier: call.peakAtDispatch) / 1024),
-            cpuMicroseconds: cpu / 1000, bytesIn: UInt32(clamping: call.invocation.event.readableBytes), bytesOut: UInt32(clamping: bytesOut))
+            cpuMicroseconds: cpu / 1000, bytesIn: UInt32(clamping: call.invocation.event.readableBytes), bytesOut: UInt32(clamping: bytesOut),
+            ageMilliseconds: call.invocation.ageMilliseconds)
     }
 
     /// Most memory the invocation held at a time. Files in /tmp are in it, but do not take it beyond the memory size: only

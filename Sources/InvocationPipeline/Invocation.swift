@@ -17,10 +17,17 @@ public struct Invocation {
     public let arrived: NIODeadline
     /// The same moment in milliseconds since 1970.
     public let arrivedMilliseconds: Int64
+    /// From 1; more than that only for an event's further attempts.
+    public let attempt: UInt32
+    /// For an event: milliseconds from its acceptance to `arrived`.
+    public let ageMilliseconds: UInt32
+    /// Told what becomes of the attempt.
+    public let watch: AttemptWatch?
 
     public init(
         requestID: RequestID, function: FunctionKey, qualifier: String? = nil, trigger: Trigger, event: ByteBuffer,
-        wantsLogTail: Bool = false, clientContext: String? = nil, arrived: NIODeadline, arrivedMilliseconds: Int64
+        wantsLogTail: Bool = false, clientContext: String? = nil, arrived: NIODeadline, arrivedMilliseconds: Int64,
+        attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil
     ) {
         self.requestID = requestID
         self.function = function
@@ -31,7 +38,17 @@ public struct Invocation {
         self.clientContext = clientContext
         self.arrived = arrived
         self.arrivedMilliseconds = arrivedMilliseconds
+        self.attempt = attempt
+        self.ageMilliseconds = ageMilliseconds
+        self.watch = watch
     }
+}
+
+/// What the sender of an attempt wants to know beside its answer. Confined to the loop.
+public final class AttemptWatch {
+    /// When a worker got the event; nil while none has. From then on the attempt has a usage record, whatever its answer.
+    public internal(set) var dispatched: NIODeadline?
+    public init() {}
 }
 
 /// The answer to an invocation that ran (or failed in its own code). Its usage record is already written.
@@ -67,6 +84,12 @@ public protocol Invoker: AnyObject {
 
     /// For `DryRun` and routing: whether the target exists and could be invoked; nil when it does.
     func refusal(function: FunctionKey, qualifier: String?) -> ServiceError?
+}
+
+/// Takes invocations that nobody waits for. Confined to one event loop: call it there, it calls back there.
+public protocol EventAcceptor: AnyObject {
+    /// Calls `completion` exactly once: when the event is durable, or with why it is refused.
+    func accept(_ invocation: Invocation, completion: @escaping (ServiceError?) -> Void)
 }
 
 public struct InvocationTicket: Hashable, Sendable {

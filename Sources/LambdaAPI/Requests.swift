@@ -150,6 +150,9 @@ public struct ConfigurationRequest: Decodable, Sendable {
         case codeSigningConfigArn = "CodeSigningConfigArn"
     }
 
+    /// ARN of the dead-letter queue; empty to have none, nil to leave it as it is.
+    public var deadLetter: String? { deadLetterConfig.map { $0.targetArn ?? "" } }
+
     /// - Throws: `.invalidParameterValue`, naming every member out of range, or one that is not offered here.
     public func validate(creating: Bool) throws(ServiceError) {
         var validation = Validation()
@@ -189,7 +192,9 @@ public struct ConfigurationRequest: Decodable, Sendable {
         if layers?.isEmpty == false { refused.append("Layers") }
         if fileSystemConfigs?.isEmpty == false { refused.append("FileSystemConfigs") }
         if vpcConfig?.subnetIDs?.isEmpty == false || vpcConfig?.securityGroupIDs?.isEmpty == false { refused.append("VpcConfig") }
-        if deadLetterConfig?.targetArn?.isEmpty == false { refused.append("DeadLetterConfig") }
+        if case .queue? = deadLetter.flatMap(EventDestination.init(arn:)) {} else if deadLetter?.isEmpty == false {
+            refused.append("DeadLetterConfig with a target that is no queue (arn:aws:sqs:…)")
+        }
         if let applyOn = snapStart?.applyOn, applyOn != "None" { refused.append("SnapStart") }
         if kmsKeyArn?.isEmpty == false { refused.append("KMSKeyArn") }
         if capacityProviderConfig != nil { refused.append("CapacityProviderConfig") }

@@ -26,6 +26,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
     public var ephemeralStorage: EphemeralStorage
     public var snapStart: SnapStart
     public var loggingConfig: Logging
+    public var deadLetterConfig: DeadLetter?
     /// Martlet's own: `invocation` or `environment`.
     public var martletIsolation: String
 
@@ -57,6 +58,11 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         }
     }
 
+    public struct DeadLetter: Codable, Hashable, Sendable {
+        public var targetArn: String
+        enum CodingKeys: String, CodingKey { case targetArn = "TargetArn" }
+    }
+
     enum CodingKeys: String, CodingKey {
         case functionName = "FunctionName"
         case functionArn = "FunctionArn"
@@ -80,6 +86,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         case ephemeralStorage = "EphemeralStorage"
         case snapStart = "SnapStart"
         case loggingConfig = "LoggingConfig"
+        case deadLetterConfig = "DeadLetterConfig"
         case martletIsolation = "MartletIsolation"
     }
 
@@ -108,6 +115,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         ephemeralStorage = EphemeralStorage(size: configuration.ephemeralStorage)
         snapStart = SnapStart()
         loggingConfig = Logging(logGroup: "/aws/lambda/\(version.key.name)")
+        deadLetterConfig = configuration.deadLetterTarget.isEmpty ? nil : DeadLetter(targetArn: configuration.deadLetterTarget)
         martletIsolation = configuration.isolation.rawValue
     }
 }

@@ -3,13 +3,15 @@ import FunctionModel
 /// The binary form of usage entries in segment files.
 ///
 /// Frame, little-endian: u16 mark, u16 payload length, u32 CRC-32C over length and payload, payload. Payload: u8 format
-/// version (1), u8 kind (1 record, 2 start), 16 bytes request ID, then LEB128 integers and length-prefixed UTF-8 in the
+/// version (1, or 2 for asynchronous attempts, whose records end with their age), u8 kind (1 record, 2 start), 16 bytes request ID, then LEB128 integers and length-prefixed UTF-8 in the
 /// order of `UsageRecord`. A reader that meets damage goes on byte by byte to the next frame whose CRC holds; names hold no
 /// byte of the mark, so no client can plant a frame inside another.
 public enum UsageRecordCodec {
     /// Bytes of the largest frame.
     public static let maximumFrameSize = 2048
-    static let formatVersion: UInt8 = 1
+    static let formatVersion: UInt8 = 2
+    /// Of what older programs know, too: they refuse a file with anything else instead of taking it for damage.
+    private static let plainVersion: UInt8 = 1
     static let headerSize = 8
     static let mark: UInt16 = 0xF5CB
     private static let recordKind: UInt8 = 1
@@ -55,7 +57,7 @@ public enum UsageRecordCodec {
         let payload = UnsafeRawBufferPointer(rebasing: bytes[headerSize..<size])
         let checksum = bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self).littleEndian
         guard CRC32C.checksum(length: length, payload) == checksum else { return .damaged(skip: 1) }
-        guard payload[0] == formatVersion else { return .unknownVersion(payload[0], size: size) }
+        guard (plainVersion...formatVersion).contains(payload[0]) else { return .unknownVersion(payload[0], size: size) }
         guard let entry = decodePayload(payload) else { return .damaged(skip: 1) }
         return .entry(entry, size: size)
     }
@@ -68,7 +70,7 @@ public enum UsageRecordCodec {
     static func encode(_ record: UsageRecord, into buffer: UnsafeMutableRawBufferPointer) throws(UsageLogError) -> Int {
         try checkText(record.key, record.version)
         var writer = FrameWriter(buffer: buffer, position: headerSize)
-        writer.byte(formatVersion)
+        writer.byte(version(of: record.trigger))
         writer.byte(recordKind)
         writer.identity(record.requestID, record.attempt, record.key, record.version, record.revision)
         writer.byte(record.trigger.rawValue)
@@ -86,13 +88,14 @@ public enum UsageRecordCodec {
         writer.integer(record.cpuMicroseconds)
         writer.integer(UInt64(record.bytesIn))
         writer.integer(UInt64(record.bytesOut))
+        if record.trigger == .async { writer.integer(UInt64(record.ageMilliseconds)) }
         return writer.finish()
     }
 
     static func encode(_ start: UsageStart, into buffer: UnsafeMutableRawBufferPointer) throws(UsageLogError) -> Int {
         try checkText(start.key, start.version)
         var writer = FrameWriter(buffer: buffer, position: headerSize)
-        writer.byte(formatVersion)
+        writer.byte(version(of: start.trigger))
         writer.byte(startKind)
         writer.identity(start.requestID, start.attempt, start.key, start.version, start.revision)
         writer.byte(start.trigger.rawValue)
@@ -100,6 +103,8 @@ public enum UsageRecordCodec {
         writer.integer(UInt64(start.memorySize))
         return writer.finish()
     }
+
+    private static func version(of trigger: Trigger) -> UInt8 { trigger == .async ? formatVersion : plainVersion }
 
     private static func checkText(_ key: FunctionKey, _ version: String) throws(UsageLogError) {
         let size = key.account.utf8.count + key.region.utf8.count + key.name.utf8.count + version.utf8.count
@@ -132,7 +137,8 @@ public enum UsageRecordCodec {
                 let queue = reader.integer32(), let sandbox = reader.integer32(), let initialization = reader.integer32(),
                 let handler = reader.integer32(), let total = reader.integer32(), let billed = reader.integer32(),
                 let memory = reader.integer32(), let peak = reader.integer32(), let cpu = reader.integer(),
-                let bytesIn = reader.integer32(), let bytesOut = reader.integer32(), reader.isAtEnd
+                let bytesIn = reader.integer32(), let bytesOut = reader.integer32(),
+                let age = trigger == .async ? reader.integer32() : 0, reader.isAtEnd
             else { return nil }
             return .record(
                 UsageRecord(
@@ -140,7 +146,7 @@ public enum UsageRecordCodec {
                     startKind: startKind, outcome: outcome, startMilliseconds: start, queueMicroseconds: queue,
                     sandboxMicroseconds: sandbox, initMicroseconds: initialization, handlerMicroseconds: handler,
                     totalMicroseconds: total, billedMilliseconds: billed, memorySize: memory, peakMemoryKiB: peak,
-                    cpuMicroseconds: cpu, bytesIn: bytesIn, bytesOut: bytesOut))
+                    cpuMicroseconds: cpu, bytesIn: bytesIn, bytesOut: bytesOut, ageMilliseconds: age))
         case startKind:
             guard let start = reader.signed(), let memory = reader.integer32(), reader.isAtEnd else { return nil }
             return .start(

@@ -110,6 +110,7 @@ public enum UsageReport {
         object.milliseconds("cpuMs", record.cpuMicroseconds)
         object.number("bytesIn", record.bytesIn)
         object.number("bytesOut", record.bytesOut)
+        object.number("ageMs", record.ageMilliseconds)
         cost(prices.cost(of: record), into: &object)
         return object.end()
     }

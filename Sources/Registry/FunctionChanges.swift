@@ -18,10 +18,13 @@ public struct ConfigurationChange: Sendable {
     public var isolation: Isolation?
     public var description: String?
     public var role: String?
+    /// An empty text takes the target away.
+    public var deadLetterTarget: String?
 
     public init(
         runtime: String? = nil, handler: String? = nil, memorySize: Int? = nil, timeout: Int? = nil, ephemeralStorage: Int? = nil,
-        environment: [String: String]? = nil, isolation: Isolation? = nil, description: String? = nil, role: String? = nil
+        environment: [String: String]? = nil, isolation: Isolation? = nil, description: String? = nil, role: String? = nil,
+        deadLetterTarget: String? = nil
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -32,6 +35,7 @@ public struct ConfigurationChange: Sendable {
         self.isolation = isolation
         self.description = description
         self.role = role
+        self.deadLetterTarget = deadLetterTarget
     }
 
     func applied(to configuration: FunctionConfiguration) -> FunctionConfiguration {
@@ -45,6 +49,7 @@ public struct ConfigurationChange: Sendable {
         if let isolation { result.isolation = isolation }
         if let description { result.description = description }
         if let role { result.role = role }
+        if let deadLetterTarget { result.deadLetterTarget = deadLetterTarget }
         return result
     }
 }

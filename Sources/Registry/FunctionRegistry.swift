@@ -144,6 +144,7 @@ public actor FunctionRegistry {
             }
             let version = try self.snapshot.version(key, qualifier: qualifier)
             record.published.removeAll { $0 == version }
+            record.eventInvokeConfigs[version.version] = nil
             try await self.commit(record)
         }
     }
@@ -215,6 +216,24 @@ public actor FunctionRegistry {
             throw ServiceError(.resourceNotFound, "The resource you requested does not exist: \(record.key.name) has no function URL")
         }
         return url
+    }
+
+    /// - Parameters:
+    ///   - qualifier: nil for `$LATEST`.
+    ///   - change: gets what is there and returns what is to be; nil takes it away.
+    /// - Throws: `.resourceNotFound` for an unknown function or version, and what `change` throws.
+    @discardableResult
+    public func setEventInvokeConfig(
+        _ key: FunctionKey, qualifier: String?, _ change: @Sendable (EventInvokeConfig?, _ now: Int64) throws(ServiceError) -> EventInvokeConfig?
+    ) async throws -> EventInvokeConfig? {
+        try await exclusively {
+            var record = try self.snapshot.record(key)
+            let version = try self.snapshot.version(key, qualifier: qualifier).version
+            let config = try change(record.eventInvokeConfigs[version], self.now())
+            record.eventInvokeConfigs[version] = config
+            try await self.commitIfChanged(record)
+            return config
+        }
     }
 
     public func setTags(_ key: FunctionKey, adding: [String: String] = [:], removing: [String] = []) async throws {

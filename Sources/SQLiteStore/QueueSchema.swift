@@ -30,6 +30,7 @@ enum QueueSchema {
             errors INTEGER NOT NULL, failures INTEGER NOT NULL, size INTEGER NOT NULL, source INTEGER
         ) STRICT;
         CREATE INDEX messages_ready ON messages (queue, rank) WHERE state = 0;
+        CREATE INDEX messages_leased ON messages (queue) WHERE state = 2;
         CREATE INDEX messages_due ON messages (due) WHERE due IS NOT NULL;
         CREATE INDEX messages_sent ON messages (queue, sent);
         CREATE INDEX messages_expires ON messages (expires) WHERE expires IS NOT NULL;

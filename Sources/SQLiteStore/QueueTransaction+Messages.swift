@@ -248,7 +248,8 @@ extension QueueTransaction {
     }
 
     /// Takes a message to another queue, with its ID, body, times and failures; the target's room was checked.
-    /// - Parameter keepsHistory: false where it begins anew: claims and counted failures are 0 again.
+    /// - Parameter keepsHistory: false where it begins anew: counted failures are 0 again, and claims too, but for the
+    ///   platform's own queues, where each claim is an attempt with a number of its own.
     func move(_ message: MessageRow, from row: QueueRow, to target: QueueRow, now: Int64, keepsHistory: Bool) throws {
         let name = try message.group.flatMap { try groupName($0) }
         row.count(message.state, -1)
@@ -271,7 +272,7 @@ extension QueueTransaction {
         let statement = try connection.prepare(
             """
             UPDATE messages SET queue = ?, state = ?, rank = ?, due = NULL, hold = 0, lease = NULL, grp = ?, source = ?,
-                receives = CASE WHEN ?6 THEN receives ELSE 0 END, errors = CASE WHEN ?6 THEN errors ELSE 0 END,
+                receives = CASE WHEN ?6 OR ?9 THEN receives ELSE 0 END, errors = CASE WHEN ?6 THEN errors ELSE 0 END,
                 expires = NULL, sent = CASE WHEN ?6 THEN sent ELSE ?7 END,
                 first_received = CASE WHEN ?6 THEN first_received ELSE NULL END
             WHERE id = ?8
@@ -284,6 +285,7 @@ extension QueueTransaction {
         statement.bind(6, keepsHistory ? 1 : 0)
         statement.bind(7, now)
         statement.bind(8, message.id)
+        statement.bind(9, target.record.kind == .internal ? 1 : 0)
         try statement.run()
         target.count(state, 1)
         try count(target, messages: 1, bytes: message.size)

@@ -324,6 +324,17 @@ extension QueueTransaction {
         }
     }
 
+    static let leased = "SELECT \(MessageRow.columns) FROM messages AS m INDEXED BY messages_leased WHERE m.queue = ? AND m.state = 2 LIMIT ?"
+
+    func reclaim(_ row: QueueRow, now: Int64) throws -> Int {
+        let leased = try messages(Self.leased, row.id, limit: Self.slice)
+        for message in leased {
+            guard let current = try self.message(message.id), current.state == .inFlight else { continue }
+            try show(current, hold: 0, in: row, now: now)
+        }
+        return leased.count
+    }
+
     private func dropExpired(in row: QueueRow, now: Int64) throws {
         guard let retention = row.record.settings.retention, row.messages > 0 else { return }
         let old = try messages(

@@ -90,6 +90,16 @@ public final class SQLiteQueueStore: QueueStore {
         }
     }
 
+    @discardableResult
+    public func reclaim(_ key: QueueKey, now: Int64) async throws -> Int {
+        var count = 0
+        while true {
+            let shown = try await run("reclaim messages of \(key.name)") { try $0.reclaim(try $0.row(key), now: now) }
+            count += shown
+            if shown < QueueTransaction.slice { return count }
+        }
+    }
+
     // MARK: Looking and tidying
 
     public func counts(of key: QueueKey, now: Int64) async throws -> QueueCounts {

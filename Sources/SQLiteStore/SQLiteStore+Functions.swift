@@ -41,12 +41,12 @@ extension SQLiteStore: FunctionStore {
         let function = try connection.prepare(
             """
             INSERT INTO functions (account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                url_id, url_auth, url_created, url_modified, event_invoke)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET next_version = excluded.next_version,
                 reserved_concurrency = excluded.reserved_concurrency, created = excluded.created, tags = excluded.tags,
                 url_id = excluded.url_id, url_auth = excluded.url_auth, url_created = excluded.url_created,
-                url_modified = excluded.url_modified
+                url_modified = excluded.url_modified, event_invoke = excluded.event_invoke
             """)
         function.bind(record.key)
         function.bind(4, Int64(record.nextVersionNumber))
@@ -57,6 +57,7 @@ extension SQLiteStore: FunctionStore {
         function.bind(9, record.url?.authType.rawValue)
         function.bind(10, record.url?.created)
         function.bind(11, record.url?.modified)
+        function.bind(12, try encode(record.eventInvokeConfigs))
         try function.run()
 
         let clear = try connection.prepare("DELETE FROM function_versions WHERE account = ? AND region = ? AND name = ?")
@@ -69,8 +70,8 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             INSERT INTO function_versions (account, region, name, version, revision, last_modified, code_sha256, code_size,
-                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         let configuration = version.configuration
         statement.bind(key)
@@ -88,6 +89,7 @@ extension SQLiteStore: FunctionStore {
         statement.bind(15, configuration.isolation.rawValue)
         statement.bind(16, configuration.description)
         statement.bind(17, configuration.role)
+        statement.bind(18, configuration.deadLetterTarget)
         try statement.run()
     }
 
@@ -96,7 +98,7 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified FROM functions
+                url_id, url_auth, url_created, url_modified, event_invoke FROM functions
             """)
         defer { statement.reset() }
         var records: [FunctionRecord] = []
@@ -115,7 +117,7 @@ extension SQLiteStore: FunctionStore {
                 FunctionRecord(
                     key: key, latest: latest, published: own.filter { $0.version != FunctionVersion.latest },
                     nextVersionNumber: Int(statement.integer(3)), reservedConcurrency: statement.optionalInteger(4).map(Int.init),
-                    url: url, tags: try decode(statement.text(6), of: key), created: statement.integer(5)))
+                    url: url, eventInvokeConfigs: try decode(statement.text(11), of: key), tags: try decode(statement.text(6), of: key), created: statement.integer(5)))
         }
         return records
     }
@@ -124,7 +126,7 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, version, revision, last_modified, code_sha256, code_size, runtime, handler,
-                memory_size, timeout, ephemeral_storage, environment, isolation, description, role
+                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter
             FROM function_versions ORDER BY account, region, name, CAST(version AS INTEGER)
             """)
         defer { statement.reset() }
@@ -139,7 +141,7 @@ extension SQLiteStore: FunctionStore {
                 runtime: statement.text(8), handler: statement.text(9), memorySize: Int(statement.integer(10)),
                 timeout: Int(statement.integer(11)), ephemeralStorage: Int(statement.integer(12)),
                 environment: try decode(statement.text(13), of: key), isolation: isolation, description: statement.text(15),
-                role: statement.text(16))
+                role: statement.text(16), deadLetterTarget: statement.text(17))
             versions[key, default: []].append(
                 FunctionVersion(
                     key: key, version: statement.text(3), revision: UInt64(bitPattern: statement.integer(4)),
@@ -149,7 +151,7 @@ extension SQLiteStore: FunctionStore {
         return versions
     }
 
-    private func encode(_ values: [String: String]) throws(SQLiteStoreError) -> String {
+    private func encode(_ values: [String: some Encodable]) throws(SQLiteStoreError) -> String {
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
@@ -159,9 +161,9 @@ extension SQLiteStore: FunctionStore {
         }
     }
 
-    private func decode(_ text: String, of key: FunctionKey) throws(SQLiteStoreError) -> [String: String] {
+    private func decode<Value: Decodable>(_ text: String, of key: FunctionKey) throws(SQLiteStoreError) -> [String: Value] {
         do {
-            return try JSONDecoder().decode([String: String].self, from: Data(text.utf8))
+            return try JSONDecoder().decode([String: Value].self, from: Data(text.utf8))
         } catch {
             throw SQLiteStoreError(step: "read function \(key) from \(connection.path)", code: 0, reason: "\(error)")
         }

@@ -127,8 +127,9 @@ extension SQLiteStore: UsageStore {
         let statement = try connection.prepare(
             """
             INSERT INTO usage_ledger (request_id, attempt, version_id, revision, trigger, start_kind, outcome, start_ms,
-                queue_us, sandbox_us, init_us, handler_us, total_us, billed_ms, memory_mb, peak_kib, cpu_us, bytes_in, bytes_out)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                queue_us, sandbox_us, init_us, handler_us, total_us, billed_ms, memory_mb, peak_kib, cpu_us, bytes_in, bytes_out,
+                age_ms)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
             """)
         statement.bind(1, record.requestID)
         statement.bind(2, Int64(record.attempt))
@@ -149,6 +150,7 @@ extension SQLiteStore: UsageStore {
         statement.bind(17, Int64(clamping: record.cpuMicroseconds))
         statement.bind(18, Int64(record.bytesIn))
         statement.bind(19, Int64(record.bytesOut))
+        statement.bind(20, Int64(record.ageMilliseconds))
         try statement.run()
         return connection.changes == 1
     }
@@ -184,7 +186,7 @@ extension SQLiteStore: UsageStore {
     private static let selectRecords = """
         SELECT v.account, v.region, v.name, v.version, l.request_id, l.attempt, l.revision, l.trigger, l.start_kind, l.outcome,
             l.start_ms, l.queue_us, l.sandbox_us, l.init_us, l.handler_us, l.total_us, l.billed_ms, l.memory_mb, l.peak_kib,
-            l.cpu_us, l.bytes_in, l.id, l.bytes_out
+            l.cpu_us, l.bytes_in, l.id, l.bytes_out, l.age_ms
         FROM usage_ledger AS l CROSS JOIN usage_versions AS v ON v.id = l.version_id
         """
 
@@ -252,7 +254,8 @@ extension Statement {
             outcome: Outcome(rawValue: UInt8(clamping: integer(9))) ?? .interrupted, startMilliseconds: integer(10),
             queueMicroseconds: small(11), sandboxMicroseconds: small(12), initMicroseconds: small(13),
             handlerMicroseconds: small(14), totalMicroseconds: small(15), billedMilliseconds: small(16), memorySize: small(17),
-            peakMemoryKiB: small(18), cpuMicroseconds: UInt64(clamping: integer(19)), bytesIn: small(20), bytesOut: small(22))
+            peakMemoryKiB: small(18), cpuMicroseconds: UInt64(clamping: integer(19)), bytesIn: small(20), bytesOut: small(22),
+            ageMilliseconds: small(23))
     }
 
     fileprivate func usageRow(_ query: UsageQuery) -> UsageRow {

@@ -49,7 +49,12 @@ enum Schema {
             bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
             PRIMARY KEY (hour, version_id)
         ) STRICT, WITHOUT ROWID;
+        """,
         """
+        ALTER TABLE functions ADD COLUMN event_invoke TEXT NOT NULL DEFAULT '{}';
+        ALTER TABLE function_versions ADD COLUMN dead_letter TEXT NOT NULL DEFAULT '';
+        ALTER TABLE usage_ledger ADD COLUMN age_ms INTEGER NOT NULL DEFAULT 0;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

@@ -13,6 +13,13 @@ public final class ServerMetrics: Sendable {
     public let poolTemplates: Family<Gauge>
     public let queueDepth: Family<Gauge>
     public let usageRecordsWritten: Counter
+    public let eventsAccepted: Family<Counter>
+    public let eventRetries: Family<Counter>
+    public let eventsGivenUp: Family<Counter>
+    public let eventFaults: Family<Counter>
+    /// By `state`: `visible`, `delayed`, `in_flight`, `failed`.
+    public let eventDepth: Family<Gauge>
+    public let eventAge: Family<Gauge>
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
@@ -46,6 +53,20 @@ public final class ServerMetrics: Sendable {
             "pool_templates", "Templates by state.", labels: ["function", "state"], maxSeries: maxFunctions * 2)
         queueDepth = registry.gauge(
             "queue_depth", "Requests that wait for a worker or a permit.", labels: ["function"], maxSeries: maxFunctions)
+        eventsAccepted = registry.counter(
+            "events_accepted_total", "Asynchronous invocations accepted.", labels: ["function"], maxSeries: maxFunctions)
+        eventRetries = registry.counter(
+            "event_retries_total", "Attempts of events that will be followed by another.", labels: ["function"], maxSeries: maxFunctions)
+        eventsGivenUp = registry.counter(
+            "event_dead_letters_total", "Events that were given up: sent to a destination or kept as failed.", labels: ["function"],
+            maxSeries: maxFunctions)
+        eventFaults = registry.counter(
+            "event_faults_total", "Events that could not be delivered to a destination or settled.", labels: ["function"],
+            maxSeries: maxFunctions)
+        eventDepth = registry.gauge(
+            "event_queue_messages", "Events that wait for their attempt, by state.", labels: ["function", "state"], maxSeries: maxFunctions * 4)
+        eventAge = registry.gauge(
+            "event_queue_oldest_seconds", "Time since the oldest waiting event was accepted.", labels: ["function"], maxSeries: maxFunctions)
         usageRecordsWritten = registry.counter("usage_records_written_total", "Usage records written to a segment.").with()
         sandboxStarts = registry.counter("sandbox_starts_total", "Sandboxes asked of the helper.", labels: ["result"], maxSeries: 8)
         registerProcessMetrics(in: registry)
@@ -54,11 +75,38 @@ public final class ServerMetrics: Sendable {
     /// The instruments of one function, looked up once and kept with it: each use is then a few nanoseconds.
     public func function(_ name: String) -> FunctionMetrics { FunctionMetrics(name, in: self) }
 
+    public func events(_ name: String) -> EventMetrics { EventMetrics(name, in: self) }
+
     /// Ends all series of a deleted function.
     public func remove(function name: String) {
         for family in [invocations, errors, throttles, startKinds] { family.remove(name) }
         for family in [duration, queueTime, initDuration] { family.remove(name) }
         for family in [poolWorkers, poolTemplates, queueDepth] { family.remove(name) }
+    }
+}
+
+/// The instruments of one function's events.
+public struct EventMetrics: Sendable {
+    public let eventsAccepted: Counter
+    public let eventRetries: Counter
+    public let eventsGivenUp: Counter
+    public let eventFaults: Counter
+    public let visible: Gauge
+    public let delayed: Gauge
+    public let inFlight: Gauge
+    public let failed: Gauge
+    public let oldestSeconds: Gauge
+
+    init(_ name: String, in metrics: ServerMetrics) {
+        eventsAccepted = metrics.eventsAccepted.with(name)
+        eventRetries = metrics.eventRetries.with(name)
+        eventsGivenUp = metrics.eventsGivenUp.with(name)
+        eventFaults = metrics.eventFaults.with(name)
+        visible = metrics.eventDepth.with(name, "visible")
+        delayed = metrics.eventDepth.with(name, "delayed")
+        inFlight = metrics.eventDepth.with(name, "in_flight")
+        failed = metrics.eventDepth.with(name, "failed")
+        oldestSeconds = metrics.eventAge.with(name)
     }
 }
 

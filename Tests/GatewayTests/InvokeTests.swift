@@ -94,6 +94,38 @@ private let path = "/2015-03-31/functions/hello/invocations"
         #expect(gateway.invoker.invocations.isEmpty)
     }
 
+    private final class FakeAcceptor: EventAcceptor {
+        var accepted: [(invocation: Invocation, completion: (ServiceError?) -> Void)] = []
+        func accept(_ invocation: Invocation, completion: @escaping (ServiceError?) -> Void) { accepted.append((invocation, completion)) }
+    }
+
+    @Test(arguments: [path, "/2014-11-13/functions/hello/invoke-async", "/2014-11-13/functions/hello/invoke-async/"])
+    func eventIsAnsweredWhenItIsKept(_ path: String) throws {
+        let events = FakeAcceptor()
+        let gateway = try EmbeddedGateway(events: events)
+        gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", "Event")], body: Array("{\"a\":1}".utf8))
+        #expect(gateway.response() == nil)
+        let event = try #require(events.accepted.first)
+        #expect(String(buffer: event.invocation.event) == "{\"a\":1}")
+        event.completion(nil)
+        let response = try #require(gateway.response())
+        #expect(response.status == 202)
+        #expect(response.body.isEmpty)
+        #expect(response.fields["x-amzn-requestid"] == event.invocation.requestID.description)
+        #expect(gateway.invoker.invocations.isEmpty)
+    }
+
+    @Test func eventThatCannotBeKeptIsRefused() throws {
+        let events = FakeAcceptor()
+        let gateway = try EmbeddedGateway(events: events, configure: { $0.maximumEvent = 10 })
+        gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", "Event")])
+        events.accepted.first?.completion(ServiceError(.tooManyRequests, "the queue is full", retryAfter: 1))
+        #expect(gateway.response()?.status == 429)
+        gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", "Event")], body: Array("\"123456789\"".utf8))
+        #expect(gateway.response()?.status == 413)
+        #expect(events.accepted.count == 1)
+    }
+
     @Test(arguments: ["Event", "Later"])
     func otherInvocationTypesAreRefused(_ type: String) throws {
         let gateway = try EmbeddedGateway()

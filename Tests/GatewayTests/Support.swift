@@ -77,13 +77,13 @@ final class EmbeddedGateway {
 
     init(
         functions: [FunctionRecord] = [record("hello"), record("private", url: .iam), record("off", url: nil)],
-        routes: [ControlRoute] = [], keys: [String: VerificationKey] = [:], configure: (inout GatewayConfiguration) -> Void = { _ in }
+        events: (any EventAcceptor)? = nil, routes: [ControlRoute] = [], keys: [String: VerificationKey] = [:], configure: (inout GatewayConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = GatewayConfiguration()
         configuration.developmentMode = true
         configure(&configuration)
         core = GatewayCore(
-            configuration: configuration, loop: loop, invoker: invoker, routes: routes, verifier: SigV4Verifier(keys: keys),
+            configuration: configuration, loop: loop, invoker: invoker, events: events, routes: routes, verifier: SigV4Verifier(keys: keys),
             snapshot: RegistrySnapshot(generation: 1, functions: Dictionary(uniqueKeysWithValues: functions.map { ($0.key, $0) })),
             isReady: true, wallClock: { Self.time }, report: { _, _ in })
         channel = EmbeddedChannel(loop: loop)

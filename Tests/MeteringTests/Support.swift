@@ -25,7 +25,7 @@ extension UsageRecord {
             UInt32.random(in: 0...UInt32.max, using: &generator) >> UInt32.random(in: 0...31, using: &generator)
         }
         let names = ["hello", "a", "thumbnail-maker_7", String(repeating: "n", count: 64)]
-        return UsageRecord(
+        var record = UsageRecord(
             requestID: .random(using: &generator), attempt: UInt32.random(in: 1...5, using: &generator),
             key: FunctionKey(
                 account: ["123456789012", "210987654321"].randomElement(using: &generator)!, region: "us-east-1",
@@ -40,6 +40,8 @@ extension UsageRecord {
             memorySize: small(&generator), peakMemoryKiB: small(&generator),
             cpuMicroseconds: generator.next() >> UInt64.random(in: 0...63, using: &generator), bytesIn: small(&generator),
             bytesOut: small(&generator))
+        if record.trigger == .async { record.ageMilliseconds = small(&generator) }
+        return record
     }
 }
 

@@ -17,7 +17,7 @@ import Testing
                 {"requestId":"8a1f2c3d-0000-4000-8000-00000000002a","attempt":2,"account":"123456789012","region":"eu-west-1",\
                 "function":"hello","version":"$LATEST","revision":9,"trigger":"functionURL","start":"2026-11-21T10:04:05.678Z",\
                 "startKind":"ready","outcome":"timeout","queueMs":0.001,"sandboxMs":0.02,"initMs":0.3,"handlerMs":27.55,\
-                "totalMs":28,"billedMs":28,"memorySize":128,"peakMemoryKiB":30000,"cpuMs":1234.567,"bytesIn":12,"bytesOut":34,\
+                "totalMs":28,"billedMs":28,"memorySize":128,"peakMemoryKiB":30000,"cpuMs":1234.567,"bytesIn":12,"bytesOut":34,"ageMs":0,\
                 "cost":0.000000258333,"costPico":"258333"}
                 """)
     }

@@ -131,6 +131,7 @@ import Testing
             QueueTransaction.readyInTurn: "messages_ready (queue=?)", QueueTransaction.dueMessages: "messages_due (due<?)",
             QueueTransaction.page: "messages_sent (queue=?", QueueTransaction.oldest: "messages_sent (queue=?)",
             QueueTransaction.nextTimes: "messages_due", QueueTransaction.followers: "messages_grouped (grp=?)",
+            QueueTransaction.leased: "messages_leased (queue=?)",
         ]
         for (sql, index) in index {
             let plan = try plan(sql)

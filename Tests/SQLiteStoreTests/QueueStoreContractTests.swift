@@ -143,6 +143,30 @@ import Testing
         #expect(try await first.counts(of: orders, now: 5_000).total == 0)
     }
 
+    @Test func consumerThatStartsAgainHasAllOfTheOneBefore() async throws {
+        try await make(orders, .internal)
+        for index in 0..<600 { try await send("\(index)") }
+        let held = try await claim(550, lease: 1_000_000, now: 0)
+        #expect(try await second.reclaim(orders, now: 1) == 550)
+        #expect(try await first.counts(of: orders, now: 1) == QueueCounts(visible: 600, bytes: 1_690, oldest: 0))
+        #expect(try await claim(600, now: 1).count == 600)
+        #expect(isStale(try await settle(held[0], .release(delay: 0, nil), now: 2)))
+    }
+
+    @Test func attemptsOfThePlatformsOwnQueuesAreCountedOnAfterAMove() async throws {
+        try await make(orders, .internal)
+        try await make(dead, .internal)
+        let id = try await send("a").id
+        let claimed = try #require(try await claim(now: 0).first)
+        _ = try await settle(claimed, .move(to: dead, .init(kind: "K", reason: "r")), now: 1)
+        #expect(try await first.redrive(dead, to: nil, id: id, limit: 1, now: 5) == 1)
+        let again = try #require(try await claim(now: 5).first)
+        #expect(again.message.receives == 2)
+        #expect(again.message.errors == 0)
+        #expect(again.message.sent == 5)
+        #expect(again.message.failures.count == 1)
+    }
+
     @Test func extendedLeaseHoldsLonger() async throws {
         try await make(orders)
         try await send("a")

@@ -53,7 +53,8 @@ extension FunctionRecord {
                     runtime: "python3.11", handler: "app.handler", memorySize: Int.random(in: 128...10_240, using: &generator),
                     timeout: Int.random(in: 1...900, using: &generator), ephemeralStorage: 1_024,
                     environment: ["A": "", "QUOTE": "'\"\\\n\u{0}ä\u{1F426}"], isolation: Isolation.allCases.randomElement(using: &generator)!,
-                    description: "it's", role: "arn:aws:iam::123456789012:role/r"),
+                    description: "it's", role: "arn:aws:iam::123456789012:role/r",
+                    deadLetterTarget: ["", "arn:aws:sqs:us-east-1:123456789012:dead"].randomElement(using: &generator)!),
                 code: CodeReference(sha256: String(repeating: "ab", count: 32), size: 1_234),
                 lastModified: Int64.random(in: 0...2_000_000_000_000, using: &generator))
         }
@@ -64,6 +65,9 @@ extension FunctionRecord {
             reservedConcurrency: [nil, 0, 10].randomElement(using: &generator)!,
             url: Bool.random(using: &generator)
                 ? FunctionURL(id: "url-\(account)-\(name)", authType: .iam, created: 5, modified: 6) : nil,
+            eventInvokeConfigs: Bool.random(using: &generator)
+                ? ["$LATEST": EventInvokeConfig(maximumRetryAttempts: 1, onFailure: "arn:'\"", lastModified: 7), "1": EventInvokeConfig(maximumEventAge: 60, onSuccess: "x", lastModified: 8)]
+                : [:],
             tags: ["team": "birds"], created: 1)
     }
 }

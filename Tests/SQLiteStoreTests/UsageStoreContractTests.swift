@@ -31,7 +31,8 @@ import Testing
             queueMicroseconds: .random(in: 0 ... .max, using: &generator), sandboxMicroseconds: 2, initMicroseconds: 3,
             handlerMicroseconds: 4, totalMicroseconds: .max, billedMilliseconds: .random(in: 0...900_000, using: &generator),
             memorySize: .random(in: 128...10_240, using: &generator), peakMemoryKiB: 5,
-            cpuMicroseconds: generator.next() >> 20, bytesIn: .random(in: 0...6_000_000, using: &generator), bytesOut: 7)
+            cpuMicroseconds: generator.next() >> 20, bytesIn: .random(in: 0...6_000_000, using: &generator), bytesOut: 7,
+            ageMilliseconds: .random(in: 0 ... .max, using: &generator))
     }
 
     private func allRecords(_ query: UsageQuery, limit: Int) async throws -> [UsageRecord] {

@@ -27,6 +27,8 @@ struct ServerConfiguration: Hashable, Sendable {
     var queueDepthPerFunction = 1_000
     /// Bytes of request and response bodies held in memory at the same time, all functions together.
     var bodyBytesInFlight = 268_435_456
+    var async = Async()
+    var queues = Queues()
     var logs = Logs()
     var cgroups = Cgroups()
     var runtimes = Runtimes()
@@ -40,6 +42,23 @@ struct ServerConfiguration: Hashable, Sendable {
         /// Beyond what distributions give to users (subuid) and systemd to containers.
         var first = 1_900_000_000
         var count = 65_536
+    }
+
+    /// Asynchronous invocations.
+    struct Async: Hashable, Sendable {
+        /// Seconds before the first, second, … further attempt after a function error; Lambda's are a minute and two.
+        var retryDelays = [60.0, 120.0]
+        /// Events on their way at once; what is left of `nodeConcurrency` is for synchronous requests. 0: the half of it.
+        var maximumInFlight = 0
+    }
+
+    /// Bounds of the durable queues.
+    struct Queues: Hashable, Sendable {
+        /// Messages of one queue, and of all together.
+        var messagesPerQueue = 10_000_000
+        var totalMessages = 20_000_000
+        /// MB of bodies in all queues together.
+        var totalMB = 32_768
     }
 
     struct Logs: Hashable, Sendable {

@@ -60,6 +60,25 @@ struct Setting: Sendable {
         integer("nodeMemoryMB", \.nodeMemoryMB, 128...16_777_216),
         integer("queueDepthPerFunction", \.queueDepthPerFunction, 0...1_000_000),
         integer("bodyBytesInFlight", \.bodyBytesInFlight, 8_388_608...1_099_511_627_776),
+        Setting(
+            name: "async.retryDelays",
+            fromText: { .array($0.split(separator: ",").map { part in Double(part).map { .number("\($0)") } ?? .string(String(part)) }) },
+            read: { .array($0.async.retryDelays.map { .number($0 == $0.rounded() ? "\(Int($0))" : "\($0)") }) },
+            write: { configuration, value in
+                let reason = "must be a list of one to ten seconds such as [60, 120]"
+                guard let members = value.array, (1...10).contains(members.count) else { return reason }
+                var delays: [Double] = []
+                for member in members {
+                    guard case .number(let text) = member, let seconds = Double(text), (0...86_400).contains(seconds) else { return reason }
+                    delays.append(seconds)
+                }
+                configuration.async.retryDelays = delays
+                return nil
+            }),
+        integer("async.maximumInFlight", \.async.maximumInFlight, 0...100_000),
+        integer("queues.messagesPerQueue", \.queues.messagesPerQueue, 1...1_000_000_000),
+        integer("queues.totalMessages", \.queues.totalMessages, 1...1_000_000_000),
+        integer("queues.totalMB", \.queues.totalMB, 1...16_777_216),
         integer("logs.totalMB", \.logs.totalMB, 1...16_777_216),
         integer("logs.outputLimitBytes", \.logs.outputLimitBytes, 4_096...1_073_741_824),
         boolean("cgroups.fastMoves", \.cgroups.fastMoves),

@@ -1,5 +1,6 @@
 internal import AccessControl
 internal import DeploymentPackages
+internal import DurableQueue
 internal import FunctionLogs
 internal import FunctionModel
 internal import Gateway
@@ -54,6 +55,8 @@ struct Server {
         let metrics = ServerMetrics()
         let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics)
         let folding = Task { await folder.run() }
+        let events = try await Events(configuration, pipeline, snapshot: snapshot, loop: loop, metrics: metrics)
+        let keeping = Task { await events.run() }
 
         let logReader = try FunctionLogReader(directory: "logs")
         let admin = AdminRoutes(
@@ -70,7 +73,10 @@ struct Server {
         gatewayConfiguration.maximumBytesInFlight = configuration.bodyBytesInFlight
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
-            routes: LambdaRoutes(registry: registry, baseURL: baseURL).all + admin.all,
+            events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
+            routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
+                try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
+            }.all + admin.all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
@@ -81,6 +87,7 @@ struct Server {
         await registry.subscribe { snapshot, changed in
             await gateway.apply(snapshot)
             try? await loop.submit { pipeline.value.apply(snapshot, changed: changed) }.get()
+            await events.apply(snapshot, changed: changed)
         }
 
         // Ends: a signal, or the helper's end.
@@ -96,15 +103,19 @@ struct Server {
         let latest = await registry.snapshot
         await gateway.apply(latest)
         try? await loop.submit { for key in latest.functions.keys { pipeline.value.apply(latest, changed: key) } }.get()
+        await events.start()
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
         if reason == .signal {
+            async let settled: Void = events.drain()
             await drain(gateway: gateway, pipeline: pipeline, loop: loop)
+            await settled
         } else {
             await gateway.shutdown(limit: .milliseconds(500))
         }
         folding.cancel()
+        keeping.cancel()
         try? await folder.flushNow()
         // The supervisor starts both again.
         if reason == .helperLost { throw Exit(status: 75) }

@@ -1,0 +1,149 @@
+import DurableQueue
+import FunctionModel
+
+/// One claimed event on its way.
+struct EventAttempt: Sendable {
+    let claimed: ClaimedMessage
+    let queue: QueueKey
+    let function: FunctionKey
+    let attributes: EventAttributes
+    let policy: RetryPolicy
+    let config: EventInvokeConfig?
+    /// ARN of the function's dead-letter queue; empty for none.
+    let deadLetters: String
+}
+
+/// Writes down what becomes of events, off the loop.
+struct EventSettler: Sendable {
+    private static let tries = 6
+
+    let store: any QueueStore
+    let now: @Sendable () -> Int64
+
+    /// A disk that is full for a moment must not cost a second run of an event that is done.
+    /// - Returns: what the operator should know, if anything.
+    func settle(_ settlement: Settlement, of queue: QueueKey) async -> String? {
+        switch await attempt(settlement, of: queue) {
+        case .success(.done), .success(.stale): nil
+        case .success(.refused(let reason)): reason
+        case .failure(let error): error.code == .resourceNotFound ? nil : "\(error); it will be attempted again when its lease ends"
+        }
+    }
+
+    private func attempt(_ settlement: Settlement, of queue: QueueKey) async -> Result<Settlement.Result, ServiceError> {
+        var last = ServiceError(.internalFailure, "failed to settle")
+        for number in 0..<Self.tries {
+            do {
+                if let result = try await store.settle([settlement], of: queue, now: now()).first { return .success(result) }
+            } catch {
+                last = error as? ServiceError ?? ServiceError(.internalFailure, "failed to settle", underlying: error)
+                // Its function was deleted, and with it the queue.
+                if last.code == .resourceNotFound { break }
+                try? await Task.sleep(for: .milliseconds(200 << number))
+            }
+        }
+        return .failure(last)
+    }
+
+    /// The event goes to its destinations, or to those that were given up; never both, never neither.
+    /// - Parameter targetExists: whether a destination that is a function is there.
+    /// - Returns: what the operator should know, if anything.
+    func conclude(_ attempt: EventAttempt, _ outcome: EventOutcome, isSuccess: Bool, targetExists: Bool) async -> String? {
+        let receipt = attempt.claimed.receipt
+        let failure = failure(outcome)
+        var complaints: [String] = []
+        var deliveries: [Settlement.Delivery] = []
+        if let arn = isSuccess ? attempt.config?.onSuccess : attempt.config?.onFailure {
+            switch await delivery(of: outcome.record(now: now()), to: arn, attempt, targetExists: targetExists) {
+            case .success(let delivery): deliveries.append(delivery)
+            case .failure(let error): complaints.append("the destination \(arn) cannot take it: \(error.message)")
+            }
+        }
+        if !isSuccess, !attempt.deadLetters.isEmpty, let key = QueueKey(arn: attempt.deadLetters) {
+            deliveries.append(
+                Settlement.Delivery(
+                    to: key,
+                    NewMessage(
+                        body: outcome.request, attributes: outcome.deadLetterAttributes(message: failure.reason),
+                        group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
+        }
+        if isSuccess || !deliveries.isEmpty {
+            switch await self.attempt(Settlement(receipt, .acknowledge, deliveries: deliveries), of: attempt.queue) {
+            case .success(.done), .success(.stale): return complaints.first
+            case .success(.refused(let reason)): complaints.append("a destination cannot take it: \(reason)")
+            case .failure(let error): return error.code == .resourceNotFound ? nil : "\(error); it will be attempted again when its lease ends"
+            }
+        }
+        // A function that has succeeded must not run again for the sake of its destination.
+        if isSuccess { return await settle(Settlement(receipt, .acknowledge), of: attempt.queue) ?? complaints.joined(separator: "; ") }
+        return await keepFailed(attempt, failure, complaints)
+    }
+
+    private func keepFailed(_ attempt: EventAttempt, _ failure: Settlement.Failure, _ complaints: [String]) async -> String? {
+        let failed = AsyncQueue.failed(attempt.function)
+        let time = now()
+        _ = try? await store.create(
+            QueueRecord(
+                key: failed, kind: .internal, settings: QueueSettings(retention: AsyncQueue.failedRetention), created: time, modified: time))
+        var failure = failure
+        for complaint in complaints { failure.reason += "; \(complaint)" }
+        let complaint = complaints.isEmpty ? nil : complaints.joined(separator: "; ")
+        switch await self.attempt(Settlement(attempt.claimed.receipt, .move(to: failed, failure)), of: attempt.queue) {
+        case .success(.done), .success(.stale): return complaint
+        case .success(.refused(let reason)):
+            let dropped = await settle(Settlement(attempt.claimed.receipt, .acknowledge), of: attempt.queue)
+            return dropped ?? "event \(attempt.claimed.message.id) was given up and cannot be kept: \(reason)"
+        case .failure(let error): return error.code == .resourceNotFound ? nil : "\(error); it will be attempted again when its lease ends"
+        }
+    }
+
+    private func failure(_ outcome: EventOutcome) -> Settlement.Failure {
+        guard let response = outcome.response, response.isFunctionError else {
+            return Settlement.Failure(kind: outcome.condition, reason: Self.words(outcome.condition), isCounted: false)
+        }
+        let text = FunctionErrorText(payload: response.payload)
+        return Settlement.Failure(kind: text.errorType ?? outcome.condition, reason: text.errorMessage ?? "")
+    }
+
+    private static func words(_ condition: String) -> String {
+        switch RetryPolicy.GivingUp(rawValue: condition) {
+        case .eventAgeExceeded: "the event was not processed within its maximum age"
+        case .zeroReservedConcurrency: "the function is stopped: its reserved concurrency is 0"
+        case .retriesExhausted, nil: "no further attempt is left"
+        }
+    }
+
+    private func delivery(
+        of record: [UInt8], to arn: String, _ attempt: EventAttempt, targetExists: Bool
+    ) async -> Result<Settlement.Delivery, ServiceError> {
+        switch EventDestination(arn: arn) {
+        case .queue(let account, let region, let name):
+            let key = QueueKey(account: account, region: region, name: name)
+            return .success(
+                Settlement.Delivery(
+                    to: key,
+                    NewMessage(body: record, group: name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
+        case .function(let target, let qualifier):
+            let hops = (attempt.attributes.hops ?? 0) + 1
+            guard hops <= EventAttributes.maximumHops else {
+                return .failure(ServiceError(.invalidParameterValue, "\(EventAttributes.maximumHops) destinations led to each other: functions seem to call in a circle"))
+            }
+            guard targetExists else { return .failure(ServiceError(.resourceNotFound, "function \(target.name) does not exist")) }
+            let key = AsyncQueue.pending(target)
+            let time = now()
+            do {
+                _ = try await store.create(QueueRecord(key: key, kind: .internal, created: time, modified: time))
+            } catch {
+                return .failure(error as? ServiceError ?? ServiceError(.internalFailure, "\(error)"))
+            }
+            return .success(
+                Settlement.Delivery(
+                    to: key,
+                    NewMessage(
+                        body: record, attributes: EventAttributes(qualifier: qualifier, hops: hops).encoded, trace: attempt.claimed.message.trace,
+                        origin: "destination")))
+        case .eventBus: return .failure(ServiceError(.invalidParameterValue, "there is no event bus here yet"))
+        case nil: return .failure(ServiceError(.invalidParameterValue, "it is no ARN of a function or a queue"))
+        }
+    }
+}

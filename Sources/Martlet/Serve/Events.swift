@@ -1,0 +1,116 @@
+internal import DurableQueue
+internal import EventDispatch
+internal import FunctionModel
+internal import Glibc
+internal import InvocationPipeline
+internal import NIOCore
+internal import Registry
+internal import SQLiteStore
+internal import Synchronization
+internal import Telemetry
+
+/// The durable queues of this server and what delivers from them.
+struct Events: Sendable {
+    let store: SQLiteQueueStore
+    let dispatcher: NIOLoopBound<EventDispatcher>
+    let clock: SteadyClock
+    private let loop: any EventLoop
+    private let keeper: QueueKeeper
+
+    init(
+        _ configuration: ServerConfiguration, _ pipeline: NIOLoopBound<InvocationPipeline>, snapshot: RegistrySnapshot, loop: any EventLoop,
+        metrics: ServerMetrics
+    ) async throws {
+        var limits = QueueLimits()
+        limits.messagesPerQueue = configuration.queues.messagesPerQueue
+        limits.messages = configuration.queues.totalMessages
+        limits.bytes = configuration.queues.totalMB << 20
+        limits.bytesPerQueue = limits.bytes
+        let store: SQLiteQueueStore
+        do { store = try await SQLiteQueueStore.open(path: "queue.sqlite", limits: limits) } catch {
+            throw CommandFailure("opening queue.sqlite in the data directory \(configuration.data) failed: \(error)")
+        }
+        let clock = SteadyClock()
+        var settings = EventConfiguration()
+        settings.maximumInFlight = configuration.async.maximumInFlight > 0 ? configuration.async.maximumInFlight : max(1, configuration.nodeConcurrency / 2)
+        settings.nodeConcurrency = configuration.nodeConcurrency
+        settings.retryDelays = configuration.async.retryDelays.map { Int64($0 * 1_000) }
+        let eventSettings = settings
+        dispatcher = try await loop.submit {
+            let meter = EventMeter(metrics)
+            return NIOLoopBound(
+                EventDispatcher(
+                    store: store, invoker: pipeline.value, snapshot: snapshot, loop: loop, configuration: eventSettings,
+                    observer: EventObserver(
+                        accepted: { meter.metrics($0).eventsAccepted.increment() }, retried: { meter.metrics($0).eventRetries.increment() },
+                        gaveUp: { key, _ in meter.metrics(key).eventsGivenUp.increment() },
+                        failure: { what, key, reason in
+                            meter.metrics(key).eventFaults.increment()
+                            Log.error("an event could not be handled", ["what": .init(what), "function": .init(key.description), "reason": .init(reason)])
+                        }),
+                    now: { clock.milliseconds() }),
+                eventLoop: loop)
+        }.get()
+        self.store = store
+        self.clock = clock
+        self.loop = loop
+        keeper = QueueKeeper(store: store, now: { clock.milliseconds() }) { Log.error("due messages could not be looked for", ["error": .init(describing: $0)]) }
+    }
+
+    /// Until the task is cancelled.
+    func run() async { await keeper.run() }
+
+    func start() async { try? await loop.submit { dispatcher.value.start() }.get() }
+
+    /// Returns when what is on its way is settled.
+    func drain() async { try? await loop.flatSubmit { dispatcher.value.beginDrain() }.get() }
+
+    /// Returns when events meet the snapshot's functions and nothing is left of a function that is gone.
+    func apply(_ snapshot: RegistrySnapshot, changed: FunctionKey) async {
+        let gone = (try? await loop.submit { dispatcher.value.apply(snapshot, changed: changed) }.get()) ?? []
+        for queue in gone { try? await store.delete(queue) }
+    }
+
+    func queueExists(_ key: QueueKey) async throws -> Bool {
+        do {
+            // Names of the platform's own queues are nobody's target.
+            return try await store.queue(key).kind != .internal
+        } catch let error as ServiceError where error.code == .resourceNotFound {
+            return false
+        }
+    }
+}
+
+/// Milliseconds since 1970 that never run backwards: a clock that is set back must not hold up what is due. Until the
+/// server starts again its time then stays ahead; a clock that is set forward is followed.
+final class SteadyClock: Sendable {
+    /// What is added to the time since the machine's start.
+    private let offset = Mutex<Int64>(.min)
+
+    func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        let running = Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+        let wall = wallMilliseconds()
+        return offset.withLock { offset in
+            offset = max(offset, wall - running)
+            return running + offset
+        }
+    }
+}
+
+/// Handles of metrics by function. Confined to the loop.
+private final class EventMeter {
+    private let all: ServerMetrics
+    private var functions: [String: EventMetrics] = [:]
+
+    init(_ metrics: ServerMetrics) { all = metrics }
+
+    func metrics(_ key: FunctionKey) -> EventMetrics {
+        if let known = functions[key.name] { return known }
+        let made = all.events(key.name)
+        // Beyond the registry's own bound every further name shares one handle.
+        if functions.count < 1_000 { functions[key.name] = made }
+        return made
+    }
+}
