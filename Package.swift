@@ -71,6 +71,7 @@ let package = Package(
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
@@ -79,7 +80,7 @@ let package = Package(
         .target(name: "CSQLiteShim", dependencies: ["CSQLite"], cSettings: cStrict),
         .target(
             name: "SQLiteStore",
-            dependencies: ["BlockingThread", "DurableQueue", "FunctionModel", "Metering", "Registry", "CSQLite", "CSQLiteShim"],
+            dependencies: ["BlockingThread", "DurableQueue", "FunctionModel", "Metering", "Registry", "Webhooks", "CSQLite", "CSQLiteShim"],
             swiftSettings: strict),
         .target(
             name: "WorkerNode",
@@ -97,7 +98,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Gateway",
-            dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "Telemetry"] + nio,
+            dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "Telemetry", "Webhooks"] + nio,
             swiftSettings: strict),
 
         // Executables.
@@ -106,7 +107,7 @@ let package = Package(
             dependencies: [
                 "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "FunctionLogs", "FunctionModel", "Gateway",
                 "InvocationPipeline", "JSONValues", "LambdaAPI",
-                "LinuxPrimitives", "Metering", "Registry", "Sandbox", "SQLiteStore", "Telemetry", "WarmPool", "WorkerNode",
+                "LinuxPrimitives", "Metering", "Registry", "Sandbox", "SQLiteStore", "Telemetry", "WarmPool", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -119,7 +120,7 @@ let package = Package(
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
-            name: "SQLiteStoreTests", dependencies: ["DurableQueue", "FunctionModel", "Metering", "Registry", "SQLiteStore"],
+            name: "SQLiteStoreTests", dependencies: ["AccessControl", "DurableQueue", "FunctionModel", "Metering", "Registry", "SQLiteStore", "Webhooks"],
             swiftSettings: strict),
         .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),

@@ -84,7 +84,8 @@ public final class EventDispatcher: EventAcceptor {
         let key = AsyncQueue.pending(invocation.function)
         let message = NewMessage(
             id: invocation.requestID, body: Array(invocation.event.readableBytesView),
-            attributes: EventAttributes(qualifier: invocation.qualifier, clientContext: invocation.clientContext).encoded, origin: "invoke")
+            attributes: EventAttributes(qualifier: invocation.qualifier, clientContext: invocation.clientContext).encoded,
+            deduplicationKey: invocation.deduplicationKey, origin: invocation.trigger.name)
         let isKnown = known.contains(key)
         let function = invocation.function
         acceptances += 1
@@ -255,7 +256,7 @@ public final class EventDispatcher: EventAcceptor {
         let submitted = NIODeadline.now()
         _ = invoker.invoke(
             Invocation(
-                requestID: message.id, function: function, qualifier: attributes.qualifier, trigger: .async, event: ByteBuffer(bytes: message.body),
+                requestID: message.id, function: function, qualifier: attributes.qualifier, trigger: Trigger(origin: message.origin), event: ByteBuffer(bytes: message.body),
                 clientContext: attributes.clientContext, arrived: submitted, arrivedMilliseconds: now,
                 attempt: UInt32(clamping: message.receives), ageMilliseconds: UInt32(clamping: now - message.sent), watch: watch)
         ) { [self] result in

@@ -34,6 +34,36 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case initialization = 2
     /// An attempt of an event that was accepted before (`InvocationType` `Event`, a destination).
     case async = 3
+    /// The same for an event that a signed webhook, a schedule, an event source mapping or the event bus brought.
+    case webhook = 4
+    case schedule = 5
+    case queue = 6
+    case bus = 7
+
+    /// Whether it is an attempt of an event that was accepted before: there may be several, and each has an age.
+    public var isEvent: Bool {
+        switch self {
+        case .invoke, .functionURL, .initialization: false
+        case .async, .webhook, .schedule, .queue, .bus: true
+        }
+    }
+
+    /// What `UsageRecord` and messages call it.
+    public var name: String {
+        switch self {
+        case .invoke: "invoke"
+        case .functionURL: "functionURL"
+        case .initialization: "initialization"
+        case .async: "async"
+        case .webhook: "webhook"
+        case .schedule: "schedule"
+        case .queue: "queue"
+        case .bus: "bus"
+        }
+    }
+
+    /// Of a message that waits for its function: what brought it.
+    public init(origin: String) { self = Self.allCases.first { $0.isEvent && $0.name == origin } ?? .async }
 }
 
 /// The bill of one attempt of one invocation. Integers only; prices are applied to sums of these.

@@ -174,7 +174,7 @@ extension ConnectionHandler {
                 ControlRequest(
                     requestID: request.id, method: request.head.method.rawValue, path: String(path), parameters: parameters,
                     query: RequestRoute.parameters(query), headers: request.head.headers.map { ($0.name, $0.value) },
-                    body: request.body ?? ByteBuffer(), caller: caller))
+                    body: request.body ?? ByteBuffer(), rawQuery: String(query), sourceAddress: peerAddress, caller: caller))
         }
     }
 

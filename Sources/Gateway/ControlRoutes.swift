@@ -15,13 +15,17 @@ public struct ControlRequest: Sendable {
     public let query: [(name: String, value: String)]
     public let headers: [(name: String, value: String)]
     public let body: ByteBuffer
+    /// As on the wire, without `?`.
+    public let rawQuery: String
+    /// The peer's address; empty where there is none.
+    public let sourceAddress: String
     /// For open routes an account and region of empty strings, unless the server is in development mode.
     public let caller: Caller
 
     public init(
         requestID: RequestID, method: String, path: String, parameters: [String: String] = [:],
         query: [(name: String, value: String)] = [], headers: [(name: String, value: String)] = [], body: ByteBuffer = ByteBuffer(),
-        caller: Caller
+        rawQuery: String = "", sourceAddress: String = "", caller: Caller
     ) {
         self.requestID = requestID
         self.method = method
@@ -30,6 +34,8 @@ public struct ControlRequest: Sendable {
         self.query = query
         self.headers = headers
         self.body = body
+        self.rawQuery = rawQuery
+        self.sourceAddress = sourceAddress
         self.caller = caller
     }
 

@@ -135,8 +135,10 @@ struct RequestFields {
     /// `Host` without its port.
     var hostName: Substring {
         guard let host else { return "" }
-        return host[..<Self.nameEnd(of: host)]
+        return Self.name(of: host)
     }
+
+    static func name(of host: String) -> Substring { host[..<nameEnd(of: host)] }
 
     var hostPort: Int? {
         guard let host else { return nil }

@@ -735,7 +735,7 @@ final class FunctionHost: EnvironmentOwner {
         do {
             try pipeline.usage.prepare()
             // What outlives its request is on the bill from its beginning, so that a crash cannot lose it.
-            if call.invocation.trigger == .async { try pipeline.usage.write(start(of: call)) }
+            if call.invocation.trigger.isEvent { try pipeline.usage.write(start(of: call)) }
         } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
             call.answer(.failure(ServiceError(.unavailable, "usage of \(version.key.name) cannot be recorded: \(error); free space in the data directory")))

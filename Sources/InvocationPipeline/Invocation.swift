@@ -23,11 +23,13 @@ public struct Invocation {
     public let ageMilliseconds: UInt32
     /// Told what becomes of the attempt.
     public let watch: AttemptWatch?
+    /// For an event: a second one of this key for the function within five minutes is accepted and dropped.
+    public let deduplicationKey: String?
 
     public init(
         requestID: RequestID, function: FunctionKey, qualifier: String? = nil, trigger: Trigger, event: ByteBuffer,
         wantsLogTail: Bool = false, clientContext: String? = nil, arrived: NIODeadline, arrivedMilliseconds: Int64,
-        attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil
+        attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil, deduplicationKey: String? = nil
     ) {
         self.requestID = requestID
         self.function = function
@@ -41,6 +43,7 @@ public struct Invocation {
         self.attempt = attempt
         self.ageMilliseconds = ageMilliseconds
         self.watch = watch
+        self.deduplicationKey = deduplicationKey
     }
 }
 

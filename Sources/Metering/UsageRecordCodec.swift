@@ -88,7 +88,7 @@ public enum UsageRecordCodec {
         writer.integer(record.cpuMicroseconds)
         writer.integer(UInt64(record.bytesIn))
         writer.integer(UInt64(record.bytesOut))
-        if record.trigger == .async { writer.integer(UInt64(record.ageMilliseconds)) }
+        if record.trigger.isEvent { writer.integer(UInt64(record.ageMilliseconds)) }
         return writer.finish()
     }
 
@@ -104,7 +104,7 @@ public enum UsageRecordCodec {
         return writer.finish()
     }
 
-    private static func version(of trigger: Trigger) -> UInt8 { trigger == .async ? formatVersion : plainVersion }
+    private static func version(of trigger: Trigger) -> UInt8 { trigger.isEvent ? formatVersion : plainVersion }
 
     private static func checkText(_ key: FunctionKey, _ version: String) throws(UsageLogError) {
         let size = key.account.utf8.count + key.region.utf8.count + key.name.utf8.count + version.utf8.count
@@ -138,7 +138,7 @@ public enum UsageRecordCodec {
                 let handler = reader.integer32(), let total = reader.integer32(), let billed = reader.integer32(),
                 let memory = reader.integer32(), let peak = reader.integer32(), let cpu = reader.integer(),
                 let bytesIn = reader.integer32(), let bytesOut = reader.integer32(),
-                let age = trigger == .async ? reader.integer32() : 0, reader.isAtEnd
+                let age = trigger.isEvent ? reader.integer32() : 0, reader.isAtEnd
             else { return nil }
             return .record(
                 UsageRecord(

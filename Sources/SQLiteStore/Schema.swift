@@ -55,6 +55,14 @@ enum Schema {
         ALTER TABLE function_versions ADD COLUMN dead_letter TEXT NOT NULL DEFAULT '';
         ALTER TABLE usage_ledger ADD COLUMN age_ms INTEGER NOT NULL DEFAULT 0;
         """,
+        """
+        CREATE TABLE webhooks (
+            id TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+            function TEXT NOT NULL, qualifier TEXT, scheme TEXT NOT NULL, secrets TEXT NOT NULL,
+            created INTEGER NOT NULL, modified INTEGER NOT NULL,
+            UNIQUE (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

@@ -12,6 +12,7 @@ enum MartletPaths {
     private static let base = ["martlet", "v1"]
     static let node = base + ["node"]
     static let usage = base + ["usage"]
+    static let webhooks = base + ["webhooks"]
     static func usage(invocation: String) -> [String] { usage + ["invocations", invocation] }
     static func logs(_ function: String) -> [String] { base + ["logs", function] }
     static func package(_ sha256: String) -> [String] { base + ["packages", sha256] }

@@ -71,6 +71,24 @@ struct Events: Sendable {
         for queue in gone { try? await store.delete(queue) }
     }
 
+    /// Returns when the event is durable.
+    /// - Parameter event: at most 1 MiB of JSON.
+    /// - Throws: `ServiceError`: why it is refused.
+    func accept(
+        _ event: ByteBuffer, for function: FunctionKey, qualifier: String?, requestID: RequestID, trigger: Trigger, deduplicationKey: String?
+    ) async throws {
+        let refusal = try await loop.flatSubmit { [loop, dispatcher, clock] in
+            let promise = loop.makePromise(of: ServiceError?.self)
+            dispatcher.value.accept(
+                Invocation(
+                    requestID: requestID, function: function, qualifier: qualifier, trigger: trigger, event: event, arrived: .now(),
+                    arrivedMilliseconds: clock.milliseconds(), deduplicationKey: deduplicationKey)
+            ) { promise.succeed($0) }
+            return promise.futureResult
+        }.get()
+        if let refusal { throw refusal }
+    }
+
     func queueExists(_ key: QueueKey) async throws -> Bool {
         do {
             // Names of the platform's own queues are nobody's target.

@@ -15,6 +15,7 @@ internal import Sandbox
 internal import SQLiteStore
 internal import Telemetry
 internal import WarmPool
+internal import Webhooks
 internal import WorkerNode
 
 /// The network-facing process: one event loop for every request, the control plane beside it.
@@ -71,12 +72,18 @@ struct Server {
         gatewayConfiguration.baseURL = baseURL
         gatewayConfiguration.port = port
         gatewayConfiguration.maximumBytesInFlight = configuration.bodyBytesInFlight
+        let webhooks = try await WebhookRegistry(store: store, now: wallMilliseconds)
+        let hooks = WebhookRoutes(webhooks: webhooks, functions: registry, baseURL: baseURL, port: port, now: wallMilliseconds) { delivery in
+            try await events.accept(
+                delivery.event, for: delivery.function, qualifier: delivery.qualifier, requestID: delivery.requestID, trigger: .webhook,
+                deduplicationKey: delivery.deduplicationKey)
+        }
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
-            }.all + admin.all,
+            }.all + hooks.all + admin.all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
@@ -88,6 +95,7 @@ struct Server {
             await gateway.apply(snapshot)
             try? await loop.submit { pipeline.value.apply(snapshot, changed: changed) }.get()
             await events.apply(snapshot, changed: changed)
+            if snapshot.functions[changed] == nil { try? await webhooks.deleteAll(of: changed) }
         }
 
         // Ends: a signal, or the helper's end.
