@@ -124,7 +124,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
-        .testTarget(name: "WarmPoolTests", dependencies: ["FunctionModel", "WarmPool"], swiftSettings: strict),
+        // Arrivals and a clock for the pool: for its tests, and for the benchmark of its policy.
+        .target(name: "PoolReplay", dependencies: ["FunctionModel", "WarmPool"], path: "Tests/PoolReplay", swiftSettings: strict),
+        .executableTarget(name: "pool-replay", dependencies: ["PoolReplay", "WarmPool"], path: "Deploy/Benchmarks/replay", swiftSettings: strict),
+        .testTarget(name: "WarmPoolTests", dependencies: ["FunctionModel", "PoolReplay", "WarmPool"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentPackagesTests", dependencies: ["DeploymentPackages", "FunctionModel", "Registry"], swiftSettings: strict),
         .testTarget(

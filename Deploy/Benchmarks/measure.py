@@ -59,6 +59,8 @@ class Table:
     # The plot's bar, and the mark behind it; none: no plot.
     plot: tuple = ()
     logarithmic: bool = False
+    # A column: the plot has a point for each row, this one to the right, and a line through rows of one kind.
+    against: str | None = None
     notes: list = dataclasses.field(default_factory=list)
 
     def row(self, name):

@@ -1,5 +1,5 @@
 """Plots as SVG: one line for each row. Linear: a bar from zero. Logarithmic, where a length means nothing: a dot, and a tick
-for the second figure."""
+for the second figure. A table with `against` is drawn as points, one figure against another."""
 
 import math
 from xml.sax.saxutils import escape
@@ -20,6 +20,8 @@ def draw(table):
     rows = [row for row in table.rows if table.plot and row.skipped is None and row.figures.get(table.plot[0])]
     if not rows:
         return None
+    if table.against:
+        return points(table, rows)
     main, second = (*table.plot, None)[:2]
     values = [row.figures[key] for row in rows for key in table.plot if row.figures.get(key)]
     left = 24 + LETTER * max(len(row.name) for row in rows)
@@ -29,10 +31,7 @@ def draw(table):
     height = bottom + 34
     legend = f"dot: {table.columns[main]}" if table.logarithmic else table.columns[main]
     legend += (f", tick: {table.columns[second]}" if second else "") + (", logarithmic" if table.logarithmic else "")
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-             'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13">',
-             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>', text(16, 26, table.title, size=16, weight="600"),
-             text(16, 46, legend, fill=FAINT)]
+    parts = frame(height, table.title, legend)
     for value in ticks:
         x = left + scale(value)
         parts.append(f'<line x1="{x:.1f}" y1="{TOP - 4}" x2="{x:.1f}" y2="{bottom}" stroke="{GRID}"/>')
@@ -54,6 +53,39 @@ def draw(table):
         else:
             parts.append(f'<rect x="{left:.1f}" y="{middle - 8.5}" width="{max(1.5, x - left):.1f}" height="17" rx="2" fill="{colour}"/>')
         parts.append(text(max(end, x) + 12, middle + 4, label, fill=FAINT, size=12))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def frame(height, title, legend):
+    return [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
+            'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13">',
+            f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>', text(16, 26, title, size=16, weight="600"), text(16, 46, legend, fill=FAINT)]
+
+
+def points(table, rows):
+    """Both scales logarithmic; rows are of one kind when their names have the same first word."""
+    main, left, bottom = table.plot[0], 70, TOP + 300
+    rows = [row for row in rows if row.figures.get(table.against)]
+    across, x_ticks = logarithmic([row.figures[table.against] for row in rows], WIDTH - left - 300)
+    upward, y_ticks = logarithmic([row.figures[main] for row in rows], bottom - TOP - 20)
+    parts = frame(bottom + 34, table.title, f"upward: {table.columns[main]}, to the right: {table.columns[table.against]}, both logarithmic")
+    for value in x_ticks:
+        x = left + across(value)
+        parts.append(f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom}" stroke="{GRID}"/>')
+        parts.append(text(x, bottom + 18, number(value), anchor="middle", fill=FAINT, size=12))
+    for value in y_ticks:
+        y = bottom - upward(value)
+        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{WIDTH - 30}" y2="{y:.1f}" stroke="{GRID}"/>')
+        parts.append(text(left - 10, y + 4, number(value), anchor="end", fill=FAINT, size=12))
+    for kind in dict.fromkeys(row.name.split()[0] for row in rows):
+        places = [(left + across(row.figures[table.against]), bottom - upward(row.figures[main]), row) for row in rows if row.name.split()[0] == kind]
+        colour = OURS if kind.startswith("Martlet") else OTHERS
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for x, y, row in places:
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}"/>')
+            label = f"{row.name}: {number(row.figures[main])}, {number(row.figures[table.against])}"
+            parts.append(text(x + 10, y - 8, label, size=12, weight="600" if colour == OURS else "400"))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

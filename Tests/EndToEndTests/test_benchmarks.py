@@ -20,6 +20,7 @@ TABLES = {
     "native": set(),
     "memory": {"memory", "memory-zero"},
     "scale": {"scale", "scale-invoke", "scale-burst"},
+    "policy": {"policy", "policy-triggers"},
     "syscalls": {"syscalls-fresh", "switches-fresh", "syscalls-reused", "switches-reused", "instructions"},
 }
 # Rows that need nothing but Martlet, a C compiler and Python.
@@ -30,6 +31,7 @@ ALWAYS = {
     "reuse-64": {"Martlet, reused environment", "C gateway, same Python worker"},
     "memory": {"Martlet, ready worker", "Martlet, server"},
     "scale-burst": {"Martlet, handler sleeps 20 ms"},
+    "policy": {"Martlet, idle time 1 min", "keep-alive 10 min, reused"},
 }
 
 
@@ -56,7 +58,7 @@ def test_a_smoke_run_of_every_suite(tmp_path):
         measured = {row["name"] for row in tables[name]["rows"] if row["skipped"] is None}
         assert {row for row in rows if not any(one.startswith(row) for one in measured)} == set(), tables[name]
     plots = list(tmp_path.glob("*.svg"))
-    assert {"cold", "fresh-open-100", "throughput-2", "reuse-64", "memory"} <= {plot.stem for plot in plots}
+    assert {"cold", "fresh-open-100", "throughput-2", "reuse-64", "memory", "policy"} <= {plot.stem for plot in plots}
     for plot in plots:
         root = ET.parse(plot).getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg" and len(root) > 4

@@ -1,4 +1,5 @@
 import FunctionModel
+import PoolReplay
 import Testing
 
 @testable import WarmPool

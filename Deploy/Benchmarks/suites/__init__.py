@@ -1,6 +1,6 @@
 """The suites in the order in which they run; each is a function that takes a Bench and gives its tables."""
 
-from . import cold, fresh, memory, reuse, scale, syscalls, throughput
+from . import cold, fresh, memory, policy, reuse, scale, syscalls, throughput
 
 SUITES = {
     "cold": cold.run,
@@ -11,5 +11,6 @@ SUITES = {
     "native": fresh.run_native,
     "memory": memory.run,
     "scale": scale.run,
+    "policy": policy.run,
     "syscalls": syscalls.run,
 }
