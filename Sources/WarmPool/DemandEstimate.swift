@@ -1,46 +1,39 @@
-/// How many workers should be ready ahead: what arrives while one is being prepared, and some more for bursts.
+/// How many workers should be ready ahead: as many as were wanted at one time lately.
+///
+/// A worker that was taken is wanted until another is ready in its place. The most that were wanted at one time is what
+/// would have served every request at once, so it is what the next burst of that size needs; of steady arrivals it says how
+/// far their number in the time of one preparation scatters. An average says neither: requests come in heaps, with pauses
+/// between them in which every average forgets the heap.
 struct DemandEstimate {
-    /// Arrivals, weighted down with age.
-    private var weight = 0.0
-    private var lastArrival: UInt64 = 0
-    /// Requests that met no ready worker although the function was up, weighted down with age.
-    private var misses = 0.0
-    private var lastMiss: UInt64 = 0
-    /// Seconds one preparation takes; 0 until one was seen.
-    private var preparation = 0.0
+    /// Requests for which no worker has become ready since.
+    private var wanted = 0
+    /// The most in the period that began last, and in the one before it.
+    private var peak = 0
+    private var earlierPeak = 0
+    private var periodEnd: UInt64 = 0
 
-    /// Seconds over which arrivals are averaged.
-    private static var rateWindow: Double { 2 }
-    /// Seconds after which a burst is forgotten, roughly.
-    private static var missWindow: Double { 10 }
+    /// A peak is remembered for at least this time and for less than twice of it.
+    private static var periodMicros: UInt64 { 600_000_000 }
 
-    /// Close to e^−x for the small steps of a busy function, never negative, and cheap.
-    private static func decay(from then: UInt64, to now: UInt64, window: Double) -> Double {
-        let x = Double(now &- then) / 1_000_000 / window
-        return 1 / (1 + x + x * x / 2)
+    /// - Parameters:
+    ///   - outstanding: workers that are being made and requests that wait; who took a worker that nobody replaced wants
+    ///     none.
+    ///   - bound: how many are kept ready at most; more are not worth knowing.
+    mutating func arrived(at now: UInt64, outstanding: Int, bound: Int) {
+        wanted = min(wanted, outstanding, bound - 1) + 1
+        if now >= periodEnd {
+            earlierPeak = now - periodEnd < Self.periodMicros ? peak : 0
+            peak = 0
+            periodEnd = now + Self.periodMicros
+        }
+        peak = max(peak, wanted)
     }
 
-    mutating func arrived(at now: UInt64) {
-        weight = weight * Self.decay(from: lastArrival, to: now, window: Self.rateWindow) + 1
-        lastArrival = now
-    }
-
-    mutating func missed(at now: UInt64, bound: Int) {
-        misses = min(misses * Self.decay(from: lastMiss, to: now, window: Self.missWindow) + 1, Double(bound))
-        lastMiss = now
-    }
-
-    mutating func prepared(inMicros micros: UInt64) {
-        let seconds = Double(micros) / 1_000_000
-        preparation = preparation == 0 ? seconds : preparation + (seconds - preparation) / 8
-    }
+    mutating func workerBecameReady() { wanted = max(0, wanted - 1) }
 
     /// At least 1.
     func readyTarget(at now: UInt64, bound: Int) -> Int {
-        let rate = weight * Self.decay(from: lastArrival, to: now, window: Self.rateWindow) / Self.rateWindow
-        let mean = rate * preparation
-        // Arrivals in one preparation time scatter like a Poisson variable: mean plus two deviations covers most of them.
-        let wanted = mean + 2 * mean.squareRoot() + misses * Self.decay(from: lastMiss, to: now, window: Self.missWindow)
-        return wanted >= Double(bound) ? bound : min(bound, 1 + Int(wanted.rounded()))
+        let most = now < periodEnd ? max(peak, earlierPeak) : now - periodEnd < Self.periodMicros ? peak : 0
+        return max(1, min(bound, most))
     }
 }

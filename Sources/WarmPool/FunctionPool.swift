@@ -55,13 +55,10 @@ public struct FunctionPool {
     struct Worker {
         var state = WorkerState.starting
         let template: TemplateID?
-        let startedAt: UInt64
         var readyAt: UInt64 = 0
         var hasServed = false
         /// Since when the template that it is copied from was ready.
         let templateSince: UInt64
-        /// Copies that the template had to make before this one, when it was asked for.
-        let copiesAhead: Int
         let epoch: UInt32
     }
 
@@ -183,8 +180,7 @@ public struct FunctionPool {
             return id
         }
         if queue.count == 0, busyCount < permits, let worker = nextReadyWorker {
-            lastActivity = now
-            demand.arrived(at: now)
+            noteArrival(now)
             let id = unqueuedID()
             dispatch(id, arrivedAt: now, to: worker, now: now, &actions)
             settle(now, &actions)
@@ -200,11 +196,7 @@ public struct FunctionPool {
             actions.append(.fail(id, isAtReservation ? .throttledFunction : .queueFull))
             return id
         }
-        lastActivity = now
-        demand.arrived(at: now)
-        if !isInitialising, current?.isReady == true || supply == .inits, workers.linkedCount == 0, busyCount < permits {
-            demand.missed(at: now, bound: limits.maxReady)
-        }
+        noteArrival(now)
         let key = queue.insert(Pending(arrivedAt: now, deadline: deadline))
         if let index = queue.index(of: key) { queue.linkLast(index) }
         earliestDeadline = min(earliestDeadline, deadline)
@@ -305,8 +297,7 @@ public struct FunctionPool {
     public mutating func workerReady(_ id: WorkerID, now: UInt64, into actions: inout [PoolAction]) {
         guard let index = workers.index(of: id.value), workers[index].state == .starting else { return }
         if isInitialising { expiryFloor = now &+ limits.coldGraceMicros }
-        // A template copies one after another: what this one waited for its turn is not preparation.
-        demand.prepared(inMicros: (now &- workers[index].startedAt) / UInt64(workers[index].copiesAhead + 1))
+        demand.workerBecameReady()
         startingCount -= 1
         workers[index].state = .ready
         workers[index].readyAt = now
@@ -563,10 +554,7 @@ public struct FunctionPool {
         missing = min(missing, permits - existing - busyCount)
         missing = min(missing, limits.maxConcurrency + limits.endingAllowance - existing - busyCount - endingCount)
         while missing > 0 {
-            let key = workers.insert(
-                Worker(
-                    template: template, startedAt: now, templateSince: templateSince,
-                    copiesAhead: template == nil ? 0 : startingCount, epoch: failures.epoch))
+            let key = workers.insert(Worker(template: template, templateSince: templateSince, epoch: failures.epoch))
             if template != nil { current?.workers += 1 }
             startingCount += 1
             missing -= 1
@@ -579,6 +567,11 @@ public struct FunctionPool {
         nextTemplate += 1
         actions.append(.startTemplate(id))
         return Template(id: id, since: now, epoch: failures.epoch)
+    }
+
+    private mutating func noteArrival(_ now: UInt64) {
+        lastActivity = now
+        demand.arrived(at: now, outstanding: startingCount + queue.count, bound: limits.maxReady)
     }
 
     /// What to keep ready beyond what the queue asks for.

@@ -40,7 +40,7 @@ public struct PoolLimits: Hashable, Sendable {
     public var idleMicros: UInt64
     /// Without a request for this long the last ready copy goes and the template stays; at most `idleMicros`.
     public var warmMicros: UInt64
-    /// A ready worker beyond what the arrival rate asks for is stopped after this time.
+    /// A ready worker beyond what was wanted lately is stopped after this time.
     public var readyIdleMicros: UInt64
     /// A template older than this is replaced without a gap: credentials, name lookups and clocks in it go stale.
     public var templateMaxAgeMicros: UInt64

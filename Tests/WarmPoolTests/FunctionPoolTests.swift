@@ -235,34 +235,48 @@ extension FunctionPool {
         #expect(bench.startedTemplates != [template])
     }
 
-    @Test func surplusReadyWorkersAreStoppedAndOneStays() throws {
-        var bench = Bench(PoolLimits(maxConcurrency: 20))
-        _ = try bench.warmUp()
-        var starting: [WorkerID] = []
+    /// Twelve requests at once, and everything that follows from them.
+    private func burst(_ bench: inout Bench) -> (waited: Int, ready: Int) {
         var busy: [WorkerID] = []
+        func makeReady() {
+            while let worker = bench.pool.someStartingWorker {
+                bench.workerReady(worker, after: 100)
+                busy += bench.dispatches.map(\.worker)
+            }
+        }
         for _ in 0..<12 {
             bench.request()
-            starting += bench.startedWorkers
             busy += bench.dispatches.map(\.worker)
         }
-        for worker in starting {
-            bench.workerReady(worker, after: 100)
-            busy += bench.dispatches.map(\.worker)
-        }
+        let waited = bench.pool.counts.queued
+        makeReady()
         for worker in busy {
             bench.finished(worker)
-            let refills = bench.startedWorkers
             bench.gone(worker)
-            for refill in refills + bench.startedWorkers { bench.workerReady(refill) }
         }
-        let peak = bench.pool.counts.ready
+        makeReady()
+        return (waited, bench.pool.counts.ready)
+    }
+
+    @Test func aBurstOfTheSizeOfAnEarlierOneDoesNotWait() throws {
+        var bench = Bench(PoolLimits(maxConcurrency: 40))
+        _ = try bench.warmUp()
+        #expect(burst(&bench).waited > 0)
+        bench.tick(after: 25_000_000)
+        #expect(burst(&bench) == (0, 12))
+    }
+
+    @Test func workersForABurstAreStoppedWhenItIsLongPastAndOneStays() throws {
+        var bench = Bench(PoolLimits(maxConcurrency: 20, idleMicros: 3_600_000_000, warmMicros: 3_600_000_000))
+        _ = try bench.warmUp()
+        let peak = burst(&bench).ready
         #expect(peak > 1)
-        while let deadline = bench.pool.nextDeadline, deadline < bench.now + 25_000_000 {
+        let end = bench.now + 1_220_000_000
+        while let deadline = bench.pool.nextDeadline, deadline < end {
             bench.tick(after: deadline - bench.now)
-            if bench.pool.counts.ready < peak { break }
+            for worker in bench.stoppedWorkers { bench.gone(worker) }
         }
-        #expect(bench.pool.counts.ready < peak)
-        #expect(bench.pool.counts.ready >= 1)
+        #expect(bench.pool.counts.ready == 1)
     }
 
     @Test func prewarmMakesTheTemplateAndOneReadyWorker() throws {
