@@ -140,7 +140,7 @@ static int receive(struct connection *c) {
         }
         size_t whole = (size_t)(end + 4 - c->buffer) + strtoul(length + 17, NULL, 10);
         if (c->used < whole) continue;
-        if (strncmp(c->buffer, "HTTP/1.1 200", 12) != 0 || strcasestr(c->buffer, "\r\nx-amz-function-error:")) failures++;
+        if ((strncmp(c->buffer, "HTTP/1.1 200", 12) != 0 && strncmp(c->buffer, "HTTP/1.1 202", 12) != 0) || strcasestr(c->buffer, "\r\nx-amz-function-error:")) failures++;
         else if (c->due >= warm) sample(now() - c->due);
         c->busy = 0;
         return 1;

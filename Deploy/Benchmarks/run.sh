@@ -7,7 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=$root/.build/benchmarks
-packages=(bubblewrap crun runc podman docker.io nginx-light wrk strace linux-perf)
+packages=(bubblewrap crun runc podman docker.io nginx-light wrk strace linux-perf redis-server redis-tools postgresql)
 smoke=false
 compile=true
 arguments=()

@@ -1,6 +1,6 @@
 """The suites in the order in which they run; each is a function that takes a Bench and gives its tables."""
 
-from . import cold, fresh, memory, policy, reuse, scale, syscalls, throughput
+from . import cold, events, fresh, memory, policy, reuse, scale, syscalls, throughput
 
 SUITES = {
     "cold": cold.run,
@@ -12,5 +12,6 @@ SUITES = {
     "memory": memory.run,
     "scale": scale.run,
     "policy": policy.run,
+    "events": events.run,
     "syscalls": syscalls.run,
 }
