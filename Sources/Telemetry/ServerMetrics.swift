@@ -20,6 +20,9 @@ public final class ServerMetrics: Sendable {
     /// By `state`: `visible`, `delayed`, `in_flight`, `failed`.
     public let eventDepth: Family<Gauge>
     public let eventAge: Family<Gauge>
+    /// By `state`: `visible`, `delayed`, `in_flight`.
+    public let queueMessages: Family<Gauge>
+    public let queueAge: Family<Gauge>
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
@@ -67,6 +70,9 @@ public final class ServerMetrics: Sendable {
             "event_queue_messages", "Events that wait for their attempt, by state.", labels: ["function", "state"], maxSeries: maxFunctions * 4)
         eventAge = registry.gauge(
             "event_queue_oldest_seconds", "Time since the oldest waiting event was accepted.", labels: ["function"], maxSeries: maxFunctions)
+        queueMessages = registry.gauge("durable_queue_messages", "Messages of a queue, by state.", labels: ["queue", "state"], maxSeries: maxFunctions * 3)
+        queueAge = registry.gauge(
+            "durable_queue_oldest_seconds", "Time since a queue's oldest message was accepted.", labels: ["queue"], maxSeries: maxFunctions)
         usageRecordsWritten = registry.counter("usage_records_written_total", "Usage records written to a segment.").with()
         sandboxStarts = registry.counter("sandbox_starts_total", "Sandboxes asked of the helper.", labels: ["result"], maxSeries: 8)
         registerProcessMetrics(in: registry)

@@ -18,5 +18,9 @@ enum MartletPaths {
     static func package(_ sha256: String) -> [String] { base + ["packages", sha256] }
     static func function(_ name: String) -> [String] { base + ["functions", name] }
     static func settings(_ name: String) -> [String] { function(name) + ["settings"] }
+    static let queues = base + ["queues"]
+    static func queue(_ name: String) -> [String] { queues + [name] }
+    static let async = base + ["async"]
+    static func async(_ function: String, _ action: String) -> [String] { async + [function, action] }
     static func ready(_ name: String) -> [String] { function(name) + ["ready"] }
 }

@@ -25,6 +25,7 @@ struct AdminRoutes: Sendable {
     let facts: NodeFacts
     let isLoopbackOnly: Bool
     let metrics: ServerMetrics
+    let queues: QueueRoutes
 
     private static let pageSize = 1_000
     private static let longestWaitSeconds = 30
@@ -45,7 +46,7 @@ struct AdminRoutes: Sendable {
             ControlRoute("GET", "/martlet/v1/logs/{FunctionName}") { try await log($0) },
             ControlRoute("GET", "/martlet/v1/usage") { try await usage($0) },
             ControlRoute("GET", "/martlet/v1/usage/invocations/{RequestId}") { try await invocation($0) },
-        ]
+        ] + queues.all
     }
 
     private func key(_ request: ControlRequest) -> FunctionKey {
@@ -233,6 +234,7 @@ struct AdminRoutes: Sendable {
             function.templatesReady.set(sum.5)
             function.queueDepth.set(sum.6)
         }
+        await queues.measure(metrics)
         return .text(String(decoding: metrics.registry.render(), as: UTF8.self), type: MetricsRegistry.contentType)
     }
 }

@@ -62,7 +62,8 @@ struct Server {
         let logReader = try FunctionLogReader(directory: "logs")
         let admin = AdminRoutes(
             registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
-            loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics)
+            loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
+            queues: QueueRoutes(events: events, registry: registry))
         let (host, port) = boundAddress()
         let baseURL = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         var gatewayConfiguration = GatewayConfiguration()
