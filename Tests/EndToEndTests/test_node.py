@@ -8,6 +8,8 @@ import pytest
 from harness import OPTIONS
 from harness.world import SAMPLES
 
+SOAK = int(OPTIONS.get("MARTLET_SOAK_INVOCATIONS", 4000))
+
 HELLO = "export const handler = async (event) => ({ hello: event.name });"
 
 
@@ -228,6 +230,8 @@ def soak(w, name, count, in_flight):
         for number, answer in enumerate(pool.map(lambda number: w.invoke(name, {"number": number}), range(count))):
             if answer.status != 200 or answer.function_error or answer.json != []:
                 wrong.append((number, repr(answer)[:500]))
+            if number % 10_000 == 9_999:
+                print(f"{number + 1} invocations, {len(wrong)} wrong", flush=True)
     assert not wrong, (len(wrong), wrong[:5])
     assert w.describe(name)["forkable"] is True
 
@@ -237,10 +241,10 @@ def test_everything_that_uses_threads_works_in_a_copy(w, name):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1800 + SOAK // 5)
 def test_it_works_thousands_of_times(w, name):
     """`Deploy/Benchmarks/node-soak.sh` asks for more."""
-    soak(w, name, int(OPTIONS.get("MARTLET_SOAK_INVOCATIONS", 4000)), 8)
+    soak(w, name, SOAK, 8)
 
 
 def test_the_sample_greets(w, name):
