@@ -8,7 +8,7 @@ import pytest
 from harness import OPTIONS
 from harness.world import SAMPLES
 
-SOAK = int(OPTIONS.get("MARTLET_SOAK_INVOCATIONS", 4000))
+INVOCATIONS = int(OPTIONS.get("MARTLET_SOAK_INVOCATIONS", 4000))
 
 HELLO = "export const handler = async (event) => ({ hello: event.name });"
 
@@ -164,7 +164,7 @@ def test_the_bill_names_init_and_memory(w, name):
     assert 3 <= record["peakMemoryKiB"] / 1024 <= 128, record
 
 
-SOAK = """
+INVOCATIONS = """
 import crypto from 'node:crypto';
 import dns from 'node:dns/promises';
 import fs from 'node:fs/promises';
@@ -241,10 +241,10 @@ def test_everything_that_uses_threads_works_in_a_copy(w, name):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800 + SOAK // 5)
+@pytest.mark.timeout(1800 + INVOCATIONS // 5)
 def test_it_works_thousands_of_times(w, name):
     """`Deploy/Benchmarks/node-soak.sh` asks for more."""
-    soak(w, name, SOAK, 8)
+    soak(w, name, INVOCATIONS, 8)
 
 
 def test_the_sample_greets(w, name):
