@@ -164,7 +164,7 @@ def test_the_bill_names_init_and_memory(w, name):
     assert 3 <= record["peakMemoryKiB"] / 1024 <= 128, record
 
 
-INVOCATIONS = """
+SOAK = """
 import crypto from 'node:crypto';
 import dns from 'node:dns/promises';
 import fs from 'node:fs/promises';
