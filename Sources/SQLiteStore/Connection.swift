@@ -12,6 +12,7 @@ final class Connection {
     let path: String
     private let handle: OpaquePointer
     private var statements: [String: Statement] = [:]
+    private var logPages: UnsafeMutablePointer<Int32>?
 
     /// Makes the file (0600) if it is missing.
     /// - Parameter vfs: nil for SQLite's default.
@@ -40,7 +41,27 @@ final class Connection {
     deinit {
         for statement in statements.values { statement.finalize() }
         sqlite3_close_v2(handle)
+        logPages?.deallocate()
     }
+
+    /// From now on the log is not checkpointed by commits, but counted.
+    func countLogPages() {
+        let pages = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+        pages.initialize(to: 0)
+        logPages = pages
+        sqlite3_wal_hook(
+            handle,
+            { context, _, _, count in
+                context?.assumingMemoryBound(to: Int32.self).pointee = count
+                return SQLITE_OK
+            }, pages)
+    }
+
+    /// Pages in the write-ahead log after the last commit of this connection; 0 without `countLogPages`.
+    var pagesInLog: Int32 { logPages?.pointee ?? 0 }
+
+    /// Takes what the log holds into the database, as far as that needs to wait for nobody.
+    func checkpoint() throws(SQLiteStoreError) { try execute("PRAGMA wal_checkpoint(PASSIVE)") }
 
     /// To be called after the schema's version is known to be ours, since it changes the file.
     func configure() throws(SQLiteStoreError) {

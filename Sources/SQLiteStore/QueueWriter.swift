@@ -26,6 +26,7 @@ actor QueueWriter {
     }
 
     private let connection: Connection
+    private var checkpointer: QueueCheckpointer?
     private let executor: ThreadExecutor
     private let limits: QueueLimits
     private let randomness: @Sendable () -> UInt64
@@ -36,7 +37,10 @@ actor QueueWriter {
 
     static func open(path: String, limits: QueueLimits, randomness: @escaping @Sendable () -> UInt64) async throws -> QueueWriter {
         let executor = try ThreadExecutor(name: "queue")
-        return try await QueueOpener(executor: executor).open(path, limits, randomness)
+        // The writer makes the file and its schema.
+        let writer = try await QueueOpener(executor: executor).open(path, limits, randomness)
+        await writer.checkpoint(with: try await QueueCheckpointer.open(path: path))
+        return writer
     }
 
     fileprivate init(path: String, executor: ThreadExecutor, limits: QueueLimits, randomness: @escaping @Sendable () -> UInt64) throws {
@@ -46,6 +50,11 @@ actor QueueWriter {
         self.limits = limits
         self.randomness = randomness
         observers = Mutex([])
+    }
+
+    fileprivate func checkpoint(with checkpointer: QueueCheckpointer) {
+        self.checkpointer = checkpointer
+        connection.countLogPages()
     }
 
     nonisolated func observe(_ observer: @escaping @Sendable (QueueActivity) -> Void) {
@@ -91,6 +100,7 @@ actor QueueWriter {
                 try transaction.flush()
             }
             for answer in answers { answer() }
+            if let checkpointer, checkpointer.committed(pages: connection.pagesInLog) { try? connection.checkpoint() }
             let activity = transaction.activity
             if !activity.ready.isEmpty || activity.nextDue != nil {
                 for observer in observers.withLock({ $0 }) { observer(activity) }

@@ -1,5 +1,6 @@
 import DurableQueue
 import FunctionModel
+import Glibc
 import SQLiteStore
 import Testing
 
@@ -125,5 +126,28 @@ private struct ModelQueue {
         }
         #expect(model.messages.isEmpty, "seed \(seed)")
         #expect(try await stores[0].counts(of: key, now: now) == QueueCounts(), "seed \(seed)")
+    }
+}
+
+@Suite struct QueueLogTests {
+    /// Far more is written than the log may hold; what it may hold is the bound of a start after a crash, too.
+    @Test func logStartsOverWhileMessagesCome() async throws {
+        let temporary = try TemporaryFolder()
+        let store = try await SQLiteQueueStore.open(path: temporary.database)
+        let key = QueueKey(account: "1", region: "r", name: "q")
+        _ = try await store.create(QueueRecord(key: key, kind: .standard, created: 0, modified: 0))
+        let body = [UInt8](repeating: 65, count: 100_000)
+        for _ in 0..<150 {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<10 {
+                    group.addTask { _ = try await store.enqueue([NewMessage(body: body, origin: "test")], to: key, now: 0).first?.get() }
+                }
+                try await group.waitForAll()
+            }
+        }
+        var status = stat()
+        #expect(stat(temporary.database + "-wal", &status) == 0)
+        #expect(status.st_size < 120 << 20, "150 MB were written")
+        #expect(try await store.counts(of: key, now: 0) == QueueCounts(visible: 1_500, bytes: 150_000_000, oldest: 0))
     }
 }
