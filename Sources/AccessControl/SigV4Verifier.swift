@@ -1,12 +1,13 @@
 import Crypto
 
-/// Verifies Signature Version 4 in header form for service `lambda`.
+/// Verifies Signature Version 4 in header form for the services that are offered.
 ///
 /// Confined to one event loop. In two steps, because a signature covers the body's digest: `begin` refuses at once
 /// what the header alone shows to be wrong, `PendingSignature.complete` compares the signature when the body is in.
 public final class SigV4Verifier {
     public struct Configuration: Sendable {
-        public var service = "lambda"
+        /// What a credential's scope may name. Which of them does not matter further: a signature covers the whole request.
+        public var services: Set<String> = ["lambda", "sqs"]
         /// Seconds that the sender's clock may differ from ours.
         public var allowedSkew: Int64 = 300
         /// Derived signing keys that are kept; each is one (access key, day, region).
@@ -19,6 +20,7 @@ public final class SigV4Verifier {
         let accessKeyID: String
         let date: String
         let region: String
+        let service: String
     }
 
     private let configuration: Configuration
@@ -56,9 +58,10 @@ public final class SigV4Verifier {
         }
         let header = try AuthorizationHeader(authorization)
         let time = try requestTime(values, header: header, now: now)
-        guard header.service == configuration.service else {
+        guard configuration.services.contains(header.service) else {
             throw AuthenticationError(
-                .invalid, "Credential should be scoped to correct service: '\(configuration.service)', not '\(header.service)'.")
+                .invalid,
+                "Credential should be scoped to correct service: '\(configuration.services.sorted().joined(separator: "' or '"))', not '\(header.service)'.")
         }
         let signed = try signedHeaders(values, header: header)
         guard let key = keys[header.accessKeyID] else {
@@ -137,7 +140,7 @@ public final class SigV4Verifier {
     }
 
     private func signingKey(_ header: AuthorizationHeader, secret: String) -> SymmetricKey {
-        let cacheKey = CacheKey(accessKeyID: header.accessKeyID, date: header.date, region: header.region)
+        let cacheKey = CacheKey(accessKeyID: header.accessKeyID, date: header.date, region: header.region, service: header.service)
         if let key = cache[cacheKey] { return key }
         let key = SigningKey.derive(secret: secret, date: header.date, region: header.region, service: header.service)
         // Entries of past days and forged regions go all at once: deriving one again costs four short HMACs.

@@ -160,10 +160,9 @@ extension ConnectionHandler {
         case .invoke(let name, let query): try dispatchInvoke(name, query)
         case .functionURL(let target): try dispatchFunctionURL(target)
         case .control(let route, let parameters, let path, let query):
-            guard core.controlRequests < core.configuration.maximumControlRequests else {
+            if let count = core.beginControlRequest(route) {
                 throw Refusal(
-                    .tooManyRequests, "\(core.controlRequests) management requests are at work, which is the limit: send it again in a moment",
-                    retryAfter: 1)
+                    .tooManyRequests, "\(count) management requests are at work, which is the limit: send it again in a moment", retryAfter: 1)
             }
             let caller = request.caller
                 ?? (core.configuration.developmentMode

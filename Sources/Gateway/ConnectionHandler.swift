@@ -376,7 +376,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let bound = NIOLoopBound(self, eventLoop: core.loop)
         let loop = core.loop
         let handler = route.handler
-        core.controlRequests += 1
         task = Task {
             let result: Result<ControlResponse, ServiceError>
             do {
@@ -387,12 +386,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 result = .failure(
                     ServiceError(.internalFailure, "failed to answer \(controlRequest.method) \(controlRequest.path)", underlying: error))
             }
-            loop.execute { bound.value.controlFinished(mine, held, result) }
+            loop.execute { bound.value.controlFinished(mine, held, route, result) }
         }
     }
 
-    private func controlFinished(_ mine: UInt64, _ held: Int, _ result: Result<ControlResponse, ServiceError>) {
-        core.controlRequests -= 1
+    private func controlFinished(_ mine: UInt64, _ held: Int, _ route: ControlRoute, _ result: Result<ControlResponse, ServiceError>) {
+        core.endControlRequest(route)
         core.bytes.release(held)
         guard isCurrent(mine) else { return }
         task = nil
@@ -427,7 +426,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
             head.writeDecimal(retryAfter)
             head.writeStaticString("\r\n")
         }
-        finishAnswer(refusal.exception.status, &head, body: ByteBuffer(bytes: refusal.exception.body(message: refusal.message)))
+        // Clients of the JSON protocol look for the error's name in the body alone.
+        let isTargeted = request.head.method == .POST && request.head.headers.contains(name: "x-amz-target")
+        finishAnswer(
+            refusal.exception.status, &head,
+            body: ByteBuffer(bytes: refusal.exception.body(message: refusal.message, naming: isTargeted)))
     }
 
     /// For faults that belong to no request.

@@ -100,21 +100,26 @@ public struct ControlRoute: Sendable {
     public typealias Handler = @Sendable (ControlRequest) async throws -> ControlResponse
 
     public let method: String
-    /// `/2015-03-31/functions/{FunctionName}`; a parameter stands for one whole path segment.
+    /// `/2015-03-31/functions/{FunctionName}`; a parameter stands for one whole path segment, with `#` before its name for
+    /// one of digits only.
     public let pattern: String
     public let access: Access
     /// Bytes; nil for the configuration's usual limit.
     public let maximumBody: Int?
+    /// Requests of this pattern at the same time, for one that may wait; nil for a share in `maximumControlRequests`.
+    public let maximumRequests: Int?
     public let handler: Handler
     let segments: [Substring]
 
     public init(
-        _ method: String, _ pattern: String, access: Access = .signed, maximumBody: Int? = nil, handler: @escaping Handler
+        _ method: String, _ pattern: String, access: Access = .signed, maximumBody: Int? = nil, maximumRequests: Int? = nil,
+        handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
         self.access = access
         self.maximumBody = maximumBody
+        self.maximumRequests = maximumRequests
         self.handler = handler
         segments = pattern.split(separator: "/")
     }
@@ -150,7 +155,12 @@ struct ControlRouter: Sendable {
         for (expected, actual) in zip(pattern, segments) {
             if expected.first == "{" {
                 guard let value = ASCIIText.percentDecoded(actual) else { return nil }
-                result[String(expected.dropFirst().dropLast())] = value
+                var name = expected.dropFirst().dropLast()
+                if name.first == "#" {
+                    guard value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+                    name = name.dropFirst()
+                }
+                result[String(name)] = value
             } else if expected != actual {
                 return nil
             }

@@ -22,6 +22,8 @@ final class GatewayCore {
     var bytes: ByteBudget
     var statistics = GatewayStatistics()
     var controlRequests = 0
+    /// By pattern, of routes that have a bound of their own.
+    private var waitingRequests: [String: Int] = [:]
     /// False until the server is ready, and again from the moment a drain begins.
     var isReady: Bool
     /// From now on every answer closes its connection.
@@ -74,6 +76,25 @@ final class GatewayCore {
     /// Takes a newer snapshot; an older one that comes late is dropped.
     func apply(_ next: RegistrySnapshot) {
         if next.generation >= snapshot.generation { snapshot = next }
+    }
+
+    // MARK: Management requests
+
+    /// - Returns: how many are at work, where that is the limit.
+    func beginControlRequest(_ route: ControlRoute) -> Int? {
+        guard let limit = route.maximumRequests else {
+            if controlRequests >= configuration.maximumControlRequests { return controlRequests }
+            controlRequests += 1
+            return nil
+        }
+        let count = waitingRequests[route.pattern, default: 0]
+        if count >= limit { return count }
+        waitingRequests[route.pattern] = count + 1
+        return nil
+    }
+
+    func endControlRequest(_ route: ControlRoute) {
+        if route.maximumRequests == nil { controlRequests -= 1 } else { waitingRequests[route.pattern, default: 1] -= 1 }
     }
 
     // MARK: Connections

@@ -37,10 +37,13 @@ public struct LambdaException: Hashable, Sendable {
     public static let versionNotSupported = LambdaException("HTTPVersionNotSupportedException", 505, messageKey: "message")
 
     /// The JSON body `{"Type":"User","Message":"…"}`.
-    public func body(message: String) -> [UInt8] {
+    /// - Parameter naming: whether it has the exception's name too, as `__type`.
+    public func body(message: String, naming: Bool = false) -> [UInt8] {
         var json: [UInt8] = []
         json.reserveCapacity(message.utf8.count + 96)
-        json += Array(#"{"Type":""#.utf8)
+        json += Array("{".utf8)
+        if naming { json += Array("\"__type\":\"\(name)\",".utf8) }
+        json += Array(#""Type":""#.utf8)
         json += Array(fault.rawValue.utf8)
         json += Array("\",\"\(messageKey)\":".utf8)
         JSONText.append(message, to: &json)

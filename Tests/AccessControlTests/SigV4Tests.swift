@@ -151,4 +151,14 @@ private func kind(_ body: () throws -> Void) -> AuthenticationError.Kind? { faul
 
 extension String {
     fileprivate func components(_ separator: String) -> [String] { split(separator: separator).map(String.init) }
+
+    @Test func everyOfferedServiceHasItsOwnSignature() throws {
+        let verifier = makeVerifier()
+        // Twice, so that the second comes from the cache of keys.
+        for service in ["lambda", "sqs", "lambda", "sqs"] {
+            #expect(try verify(verifier, headers: signed(service: service)).account == "123456789012")
+        }
+        let forged = signed(service: "sqs").map { ($0.name, $0.name == "Authorization" ? $0.value.replacing("/sqs/", with: "/lambda/") : $0.value) }
+        #expect(throws: AuthenticationError.self) { try verify(verifier, headers: forged) }
+    }
 }

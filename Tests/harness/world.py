@@ -269,14 +269,14 @@ class World:
             raise AssertionError(f"curl {path}: {result.returncode} {result.stderr}")
         return result.stdout
 
-    def boto(self, retries=0, **options):
+    def boto(self, retries=0, service="lambda", **options):
         import boto3
         from botocore.config import Config
         keys = self.credentials or {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
         return boto3.session.Session(
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
             region_name=options.pop("region", "us-east-1"),
-        ).client("lambda", endpoint_url=self.endpoint, config=Config(
+        ).client(service, endpoint_url=self.endpoint, config=Config(
             retries={"max_attempts": retries}, connect_timeout=5, read_timeout=100, **options))
 
     def http(self, method, path, body=None, headers=None, timeout=60, sign=False):

@@ -22,6 +22,8 @@ struct Events: Sendable {
         metrics: ServerMetrics
     ) async throws {
         var limits = QueueLimits()
+        // SQS counts 1 MiB of body and attributes; the attributes' JSON may be twice as long.
+        limits.messageBytes = 5 << 19
         limits.messagesPerQueue = configuration.queues.messagesPerQueue
         limits.messages = configuration.queues.totalMessages
         limits.bytes = configuration.queues.totalMB << 20

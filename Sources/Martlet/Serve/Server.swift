@@ -79,12 +79,13 @@ struct Server {
                 delivery.event, for: delivery.function, qualifier: delivery.qualifier, requestID: delivery.requestID, trigger: .webhook,
                 deduplicationKey: delivery.deduplicationKey)
         }
+        let sqs = makeSQS(events, baseURL: baseURL)
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
-            }.all + hooks.all + admin.all,
+            }.all + hooks.all + admin.all + sqs.routes,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
@@ -116,6 +117,7 @@ struct Server {
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
+        sqs.service.beginDrain()
         if reason == .signal {
             async let settled: Void = events.drain()
             await drain(gateway: gateway, pipeline: pipeline, loop: loop)
@@ -123,6 +125,7 @@ struct Server {
         } else {
             await gateway.shutdown(limit: .milliseconds(500))
         }
+        sqs.service.stop()
         folding.cancel()
         keeping.cancel()
         try? await folder.flushNow()

@@ -1,0 +1,38 @@
+import FunctionModel
+import NIOCore
+public import SQSAPI
+
+/// SQS on the same port: operations at `/`, and for older clients at a queue's own URL.
+public struct SQSRoutes: Sendable {
+    /// A message of 1 MiB, all of it escaped or percent-encoded, and the parameters around it.
+    private static let maximumBody = 8 * 1024 * 1024
+    /// Requests may wait for messages for 20 s, so they have a bound of their own.
+    private static let maximumRequests = 2_500
+    private static let formType: StaticString = "application/x-www-form-urlencoded"
+
+    private let endpoint: SQSEndpoint
+
+    public init(_ endpoint: SQSEndpoint) { self.endpoint = endpoint }
+
+    public var all: [ControlRoute] {
+        ["/", "/{#Account}/{QueueName}"].flatMap { pattern in
+            ["POST", "GET"].map { method in
+                ControlRoute(method, pattern, maximumBody: Self.maximumBody, maximumRequests: Self.maximumRequests) { await answer($0) }
+            }
+        }
+    }
+
+    private func answer(_ request: ControlRequest) async -> ControlResponse {
+        func header(_ name: StaticString) -> String? { request.headers.first { ASCIIText.equalIgnoringCase($0.name, name) }?.value }
+        var parameters = request.query
+        if let type = header("content-type"), ASCIIText.equalIgnoringCase(type.prefix { $0 != ";" }, Self.formType) {
+            parameters += RequestRoute.parameters(String(decoding: request.body.readableBytesView, as: UTF8.self)[...])
+        }
+        let response = await endpoint.answer(
+            SQSRequest(
+                requestID: request.requestID, account: request.caller.account, region: request.caller.region,
+                path: request.path == "/" ? "" : request.path, target: request.method == "POST" ? header("x-amz-target") : nil,
+                parameters: parameters, body: Array(request.body.readableBytesView)))
+        return ControlResponse(status: response.status, headers: response.headers, body: ByteBuffer(bytes: response.body))
+    }
+}

@@ -1,0 +1,110 @@
+public import FunctionModel
+import JSONValues
+
+/// An HTTP request for SQS whose sender is known.
+public struct SQSRequest: Sendable {
+    public let requestID: RequestID
+    public let account: String
+    public let region: String
+    /// The queue's URL as the path gives it; empty for `/`.
+    public let path: String
+    /// `X-Amz-Target`, which only the JSON protocol has.
+    public let target: String?
+    /// Percent-decoded parameters: of the query, and of a form in the body.
+    public let parameters: [(name: String, value: String)]
+    public let body: [UInt8]
+
+    public init(
+        requestID: RequestID, account: String, region: String, path: String, target: String?, parameters: [(name: String, value: String)],
+        body: [UInt8]
+    ) {
+        self.requestID = requestID
+        self.account = account
+        self.region = region
+        self.path = path
+        self.target = target
+        self.parameters = parameters
+        self.body = body
+    }
+}
+
+public struct SQSResponse: Sendable {
+    public let status: Int
+    public let headers: [(name: String, value: String)]
+    public let body: [UInt8]
+}
+
+/// Both protocols of SQS around its operations.
+public struct SQSEndpoint: Sendable {
+    private static let targetPrefix = "AmazonSQS."
+
+    private let service: SQSService
+    private let report: @Sendable (ServiceError, RequestID) -> Void
+
+    /// - Parameter report: told of what no caller could mend.
+    public init(_ service: SQSService, report: @escaping @Sendable (ServiceError, RequestID) -> Void) {
+        self.service = service
+        self.report = report
+    }
+
+    public func answer(_ request: SQSRequest) async -> SQSResponse {
+        guard let target = request.target else { return await answerQuery(request) }
+        do {
+            guard target.hasPrefix(Self.targetPrefix) else {
+                throw SQSError(.invalidAction, "The target \(target.prefix(100)) is not an operation of this endpoint.")
+            }
+            let result = try await perform(String(target.dropFirst(Self.targetPrefix.count)), try Self.members(request), request)
+            return SQSResponse(status: 200, headers: Self.json, body: result.members.isEmpty ? [] : Array(result.text().utf8))
+        } catch {
+            let error = sqsError(error, request)
+            let body = JSON.object([
+                .init("__type", .string("com.amazonaws.sqs#\(error.kind.rawValue)")), .init("message", .string(error.message)),
+            ])
+            let code = "\(error.kind.queryCode);\(error.kind.isSenderFault ? "Sender" : "Receiver")"
+            return SQSResponse(
+                status: error.kind.status, headers: Self.json + [("x-amzn-query-error", code)], body: Array(body.text().utf8))
+        }
+    }
+
+    private static let json = [(name: "Content-Type", value: "application/x-amz-json-1.0")]
+    private static let xml = [(name: "Content-Type", value: "text/xml")]
+
+    private static func members(_ request: SQSRequest) throws(SQSError) -> JSON {
+        guard !request.body.isEmpty else { return .object([]) }
+        do throws(JSONFault) {
+            let json = try JSON(parsing: request.body, maximumDepth: 16)
+            guard case .object = json else { throw JSONFault(reason: .unexpectedCharacter, offset: 0) }
+            return json
+        } catch {
+            throw SQSError(.malformedInput, "The body is not a JSON object: \(error)")
+        }
+    }
+
+    private func answerQuery(_ request: SQSRequest) async -> SQSResponse {
+        let id = request.requestID.description
+        do {
+            var (action, members) = try QueryProtocol.request(request.parameters)
+            if members["QueueUrl"] == nil, !request.path.isEmpty, case .object(let list) = members {
+                members = .object(list + [.init("QueueUrl", .string(request.path))])
+            }
+            let result = try await perform(action, members, request)
+            return SQSResponse(
+                status: 200, headers: Self.xml, body: Array(QueryProtocol.answer(result, action: action, requestID: id).utf8))
+        } catch {
+            let error = sqsError(error, request)
+            return SQSResponse(status: error.kind.status, headers: Self.xml, body: Array(QueryProtocol.answer(error, requestID: id).utf8))
+        }
+    }
+
+    private func perform(_ action: String, _ members: JSON, _ request: SQSRequest) async throws -> JSON {
+        try await service.perform(action, Members(members), SQSService.Caller(account: request.account, region: request.region))
+    }
+
+    private func sqsError(_ error: any Error, _ request: SQSRequest) -> SQSError {
+        if let error = error as? SQSError { return error }
+        let failure = error as? ServiceError ?? ServiceError(.internalFailure, "failed to answer a request for a queue", underlying: error)
+        let answer = SQSError(failure)
+        if !answer.kind.isSenderFault { report(failure, request.requestID) }
+        return answer
+    }
+}
