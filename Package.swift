@@ -74,6 +74,7 @@ let package = Package(
         .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
+        .target(name: "Scheduler", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Schedules"], swiftSettings: strict),
         .target(name: "SQSAPI", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", crypto], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
 
@@ -99,7 +100,10 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Gateway",
-            dependencies: ["AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "SQSAPI", "Telemetry", "Webhooks"] + nio,
+            dependencies: [
+                "AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry",
+                "Webhooks",
+            ] + nio,
             swiftSettings: strict),
 
         // Executables.
@@ -107,8 +111,7 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "FunctionLogs", "FunctionModel", "Gateway",
-                "InvocationPipeline", "JSONValues", "LambdaAPI",
-                "LinuxPrimitives", "Metering", "Registry", "Sandbox", "SQLiteStore", "SQSAPI", "Telemetry", "WarmPool", "Webhooks", "WorkerNode",
+                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "SQLiteStore", "SQSAPI", "Telemetry", "WarmPool", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -142,6 +145,9 @@ let package = Package(
         .testTarget(name: "EventPatternsTests", dependencies: ["EventPatterns", "JSONValues"], swiftSettings: strict),
         .testTarget(
             name: "SQSAPITests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "SQLiteStore", "SQSAPI"], swiftSettings: strict),
+        .testTarget(
+            name: "SchedulerTests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Scheduler", "Schedules", "SQLiteStore"],
+            swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(name: "LambdaAPITests", dependencies: ["FunctionModel", "LambdaAPI"], swiftSettings: strict),
         .testTarget(name: "RegistryTests", dependencies: ["FunctionModel", "Registry"], swiftSettings: strict),

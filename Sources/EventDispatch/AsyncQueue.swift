@@ -22,6 +22,9 @@ public enum AsyncQueue {
     public static func function(waitingIn queue: QueueKey) -> FunctionKey? { function(queue, pendingPrefix) }
     public static func function(failedIn queue: QueueKey) -> FunctionKey? { function(queue, failedPrefix) }
 
+    /// What an event for a version or alias has beside its payload.
+    public static func attributes(qualifier: String?) -> [UInt8] { EventAttributes(qualifier: qualifier).encoded }
+
     private static func function(_ queue: QueueKey, _ prefix: String) -> FunctionKey? {
         guard queue.name.hasPrefix(prefix) else { return nil }
         return FunctionKey(account: queue.account, region: queue.region, name: String(queue.name.dropFirst(prefix.count)))

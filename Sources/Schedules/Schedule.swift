@@ -69,7 +69,7 @@ public struct Schedule: Hashable, Sendable {
     }
 
     /// Milliseconds after 1970 at which the run of a due time begins: the same place in the window whenever it is asked for.
-    func moment(of due: Int64) -> Int64 {
+    public func moment(of due: Int64) -> Int64 {
         guard window > 0 else { return due * 1000 }
         // SplitMix64's finaliser: neighbouring due times get places that have nothing to do with each other.
         var mixed = salt ^ UInt64(bitPattern: due) &* 0x9E37_79B9_7F4A_7C15

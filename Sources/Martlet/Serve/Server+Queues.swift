@@ -1,5 +1,9 @@
+internal import DurableQueue
+internal import EventDispatch
 internal import FunctionModel
 internal import Gateway
+internal import Registry
+internal import Scheduler
 internal import SQSAPI
 internal import Telemetry
 
@@ -8,9 +12,40 @@ extension Server {
     func makeSQS(_ events: Events, baseURL: String) -> (service: SQSService, routes: [ControlRoute]) {
         let clock = events.clock
         let service = SQSService(store: events.store, configuration: SQSService.Configuration(baseURL: baseURL), now: { clock.milliseconds() })
-        let endpoint = SQSEndpoint(service) { error, id in
-            Log.error("a request for a queue failed", ["error": .init(describing: error), "requestId": .init(id.description)])
-        }
+        let endpoint = SQSEndpoint(service) { error, id in Self.report("a request for a queue failed", error, id) }
         return (service, SQSRoutes(endpoint).all)
+    }
+
+    /// Schedules, whose runs are events for functions and messages for queues.
+    func makeScheduler(_ events: Events, _ registry: FunctionRegistry) -> (runner: ScheduleRunner, routes: [ControlRoute]) {
+        let (clock, store) = (events.clock, events.store)
+        let resolve: ScheduleRunner.Resolver = { arn, account, region in
+            guard let destination = EventDestination(arn: arn), destination.account == account, destination.region == region else {
+                throw ServiceError(.invalidParameterValue, "a target is the ARN of a function or a queue of the same account and region")
+            }
+            switch destination {
+            case .function(let function, let qualifier):
+                _ = try await registry.snapshot.version(function, qualifier: qualifier)
+                let queue = AsyncQueue.pending(function)
+                let time = clock.milliseconds()
+                _ = try await store.create(QueueRecord(key: queue, kind: .internal, created: time, modified: time))
+                return ScheduleDestination(queue: queue, attributes: AsyncQueue.attributes(qualifier: qualifier), expires: true)
+            case .queue(let account, let region, let name):
+                let key = QueueKey(account: account, region: region, name: name)
+                guard try await events.queueExists(key) else { throw ServiceError(.resourceNotFound, "the queue \(name) does not exist") }
+                return ScheduleDestination(queue: key, expires: false)
+            case .eventBus: throw ServiceError(.invalidParameterValue, "there is no event bus here yet")
+            }
+        }
+        let runner = ScheduleRunner(store: store, now: { clock.milliseconds() }, resolve: resolve) { what, schedule, reason in
+            Log.error(what, ["schedule": .init(schedule), "reason": .init(reason)])
+        }
+        let service = SchedulerService(store: store, now: { clock.milliseconds() }, checkTarget: resolve)
+        let routes = SchedulerRoutes(service) { error, id in Self.report("a request for a schedule failed", error, id) }
+        return (runner, routes.all)
+    }
+
+    private static func report(_ what: StaticString, _ error: ServiceError, _ id: RequestID) {
+        Log.error(what, ["error": .init(describing: error), "requestId": .init(id.description)])
     }
 }

@@ -80,12 +80,13 @@ struct Server {
                 deduplicationKey: delivery.deduplicationKey)
         }
         let sqs = makeSQS(events, baseURL: baseURL)
+        let scheduler = makeScheduler(events, registry)
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
-            }.all + hooks.all + admin.all + sqs.routes,
+            }.all + hooks.all + admin.all + sqs.routes + scheduler.routes,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
@@ -114,9 +115,11 @@ struct Server {
         await gateway.apply(latest)
         try? await loop.submit { for key in latest.functions.keys { pipeline.value.apply(latest, changed: key) } }.get()
         await events.start()
+        let scheduling = Task { await scheduler.runner.run() }
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
+        scheduling.cancel()
         sqs.service.beginDrain()
         if reason == .signal {
             async let settled: Void = events.drain()

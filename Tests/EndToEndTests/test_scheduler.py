@@ -1,0 +1,147 @@
+"""EventBridge Scheduler's API by boto3, with functions and queues as targets."""
+
+import datetime
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from harness.processes import wait_until
+from harness.world import ACCOUNT, world
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
+
+
+@pytest.fixture(scope="module")
+def scheduler(w):
+    return w.boto(service="scheduler")
+
+
+@pytest.fixture(scope="module")
+def sqs(w):
+    return w.boto(service="sqs")
+
+
+@pytest.fixture
+def target(sqs, name):
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    yield url, f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
+    sqs.delete_queue(QueueUrl=url)
+
+
+def once(seconds):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return f"at({moment:%Y-%m-%dT%H:%M:%S})"
+
+
+def test_schedules_are_made_shown_changed_listed_and_deleted(scheduler, target, name):
+    _, arn = target
+    start = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+    made = scheduler.create_schedule(
+        Name=name, ScheduleExpression="cron(0 9 ? * MON-FRI *)", ScheduleExpressionTimezone="Europe/Berlin", StartDate=start, Description="d",
+        FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}, Target={"Arn": arn, "RoleArn": ROLE, "Input": "{}"})
+    assert made["ScheduleArn"] == f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/{name}"
+    shown = scheduler.get_schedule(Name=name)
+    assert shown["ScheduleExpression"] == "cron(0 9 ? * MON-FRI *)" and shown["StartDate"] == start and shown["State"] == "ENABLED"
+    assert shown["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15} and shown["Target"]["Arn"] == arn
+    with pytest.raises(scheduler.exceptions.ConflictException):
+        scheduler.create_schedule(Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": arn, "RoleArn": ROLE})
+    scheduler.update_schedule(Name=name, ScheduleExpression="rate(2 days)", FlexibleTimeWindow={"Mode": "OFF"}, State="DISABLED",
+                              Target={"Arn": arn, "RoleArn": ROLE})
+    assert name in [s["Name"] for s in scheduler.list_schedules(NamePrefix=name, State="DISABLED")["Schedules"]]
+    assert not scheduler.list_schedules(NamePrefix=name, State="ENABLED")["Schedules"]
+    assert "Description" not in scheduler.get_schedule(Name=name)
+    scheduler.delete_schedule(Name=name)
+    with pytest.raises(scheduler.exceptions.ResourceNotFoundException):
+        scheduler.get_schedule(Name=name)
+
+
+def test_faults_are_explained(scheduler, target, name):
+    def refused(expression, zone="UTC", to=target[1]):
+        with pytest.raises(scheduler.exceptions.ValidationException) as caught:
+            scheduler.create_schedule(Name=name, ScheduleExpression=expression, ScheduleExpressionTimezone=zone, FlexibleTimeWindow={"Mode": "OFF"},
+                                      Target={"Arn": to, "RoleArn": ROLE})
+        return caught.value.response["Message"]
+    assert "never due" in refused("cron(0 0 30 2 ? *)")
+    assert "field minutes" in refused("cron(60 * * * ? *)")
+    assert "Mars/Base" in refused("rate(1 hour)", "Mars/Base")
+    assert "does not exist" in refused("rate(1 hour)", to=f"arn:aws:sqs:us-east-1:{ACCOUNT}:none-such")
+    assert "never due" in refused("at(2020-01-01T00:00:00)")
+
+
+def test_groups_hold_schedules_and_tags(scheduler, target, name):
+    group = name[:50]
+    arn = scheduler.create_schedule_group(Name=group, Tags=[{"Key": "a", "Value": "1"}])["ScheduleGroupArn"]
+    scheduler.create_schedule(Name="s", GroupName=group, ScheduleExpression="rate(1 day)", FlexibleTimeWindow={"Mode": "OFF"},
+                              Target={"Arn": target[1], "RoleArn": ROLE})
+    assert [s["Name"] for s in scheduler.list_schedules(GroupName=group)["Schedules"]] == ["s"]
+    scheduler.tag_resource(ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
+    scheduler.untag_resource(ResourceArn=arn, TagKeys=["a"])
+    assert scheduler.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    names = [g["Name"] for g in scheduler.list_schedule_groups()["ScheduleGroups"]]
+    assert "default" in names and group in names
+    scheduler.delete_schedule_group(Name=group)
+    with pytest.raises(ClientError):
+        scheduler.get_schedule(Name="s", GroupName=group)
+
+
+def test_a_queue_gets_its_message_at_the_time(scheduler, sqs, target, name):
+    url, arn = target
+    scheduler.create_schedule(
+        Name=name, ScheduleExpression=once(2), FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
+        Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"at":"<aws.scheduler.scheduled-time>"}'})
+    message, = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, MessageSystemAttributeNames=["All"])["Messages"]
+    due = datetime.datetime.fromisoformat(json.loads(message["Body"])["at"].replace("Z", "+00:00")).timestamp()
+    lateness = int(message["Attributes"]["SentTimestamp"]) / 1000 - due
+    assert 0 <= lateness < 2, lateness
+    wait_until(lambda: not scheduler.list_schedules(NamePrefix=name)["Schedules"], 10, "the schedule is gone")
+
+
+def test_a_function_is_invoked_by_its_schedule(w, scheduler, sqs, target, name):
+    """The function's destination shows what it was given."""
+    url, arn = target
+    w.create(name, "def handler(event, context):\n    return event\n")
+    w.boto().put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": arn}})
+    function = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+    scheduler.create_schedule(Name=name, ScheduleExpression=once(1), FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": function, "RoleArn": ROLE})
+    message, = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    event = json.loads(message["Body"])["responsePayload"]
+    assert event["source"] == "aws.scheduler" and event["resources"] == [f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/{name}"]
+
+
+def test_a_schedule_survives_a_kill_and_runs_once(make_world):
+    w = make_world()
+    sqs = w.boto(service="sqs")
+    url = sqs.create_queue(QueueName="target")["QueueUrl"]
+    w.boto(service="scheduler").create_schedule(
+        Name="s", ScheduleExpression=once(3), FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:target", "RoleArn": ROLE, "Input": "run"})
+    w.kill()
+    w.start()
+    sqs = w.boto(service="sqs")
+    message, = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    assert message["Body"] == "run"
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    w.kill()
+    w.start()
+    assert "Messages" not in w.boto(service="sqs").receive_message(QueueUrl=url, WaitTimeSeconds=1)
+
+
+def test_signatures_for_the_service_are_accepted(scratch):
+    with world(scratch / "scheduler-closed", dev=False) as closed:
+        assert closed.boto(service="scheduler").list_schedule_groups()["ScheduleGroups"][0]["Name"] == "default"
+        assert closed.http("GET", "/schedules", sign=None).status == 403
+
+
+def test_the_command_line(w, name):
+    w.create(name, "def handler(event, context):\n    return event\n")
+    assert "next run" in w.cli("schedule", "set", name, "cron(0 3 * * ? *)", name, "--time-zone", "Europe/Berlin", "--catch-up", "all").stdout
+    shown = w.cli("schedule", "describe", name).stdout
+    assert "Europe/Berlin" in shown and "all" in shown and f"function:{name}" in shown
+    assert len(w.cli_json("schedule", "describe", name)["MartletNextRuns"]) == 5
+    assert name in w.cli("schedule", "list").stdout
+    assert "it rests" in w.cli("schedule", "set", name, "rate(1 hour)", name, "--disabled").stdout
+    said = w.cli("schedule", "set", name, "cron(0 0 30 2 ? *)", name, check=False)
+    assert said.returncode == 1 and "never due" in said.stderr
+    w.cli("schedule", "delete", name)
+    assert w.cli("schedule", "describe", name, check=False).returncode == 1
