@@ -126,7 +126,7 @@ let package = Package(
         .testTarget(
             name: "SQLiteStoreTests", dependencies: ["AccessControl", "DurableQueue", "FunctionModel", "Metering", "Registry", "SQLiteStore", "Webhooks"],
             swiftSettings: strict),
-        .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue"], swiftSettings: strict),
+        .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue", "FunctionModel"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
         // Arrivals and a clock for the pool: for its tests, and for the benchmark of its policy.
         .target(name: "PoolReplay", dependencies: ["FunctionModel", "WarmPool"], path: "Tests/PoolReplay", swiftSettings: strict),

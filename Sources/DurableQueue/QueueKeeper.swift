@@ -42,7 +42,8 @@ public final class QueueKeeper: Sendable {
                     continue
                 }
                 let timer = Task { [poke] in
-                    try? await Task.sleep(for: .milliseconds(pause))
+                    // A timer that is taken back must not wake: the next sleep would end at once, and so on for ever.
+                    do { try await Task.sleep(for: .milliseconds(pause)) } catch { return }
                     poke.yield()
                 }
                 _ = await iterator.next()
