@@ -26,10 +26,11 @@ struct ScheduleDefinition: Sendable {
         let zone = try fields.text("ScheduleExpressionTimezone") ?? "UTC"
         let window = try Self.window(json["FlexibleTimeWindow"])
         guard let expression = try fields.text("ScheduleExpression") else { throw .invalid("ScheduleExpression is missing") }
+        let (start, end) = (try Self.seconds(fields, "StartDate"), try Self.seconds(fields, "EndDate"))
         do throws(ScheduleError) {
             schedule = try Schedule(
                 ScheduleExpression(expression), zone: zones.rules(named: zone), created: created,
-                start: Self.seconds(fields, "StartDate"), end: Self.seconds(fields, "EndDate"), windowMinutes: window, salt: Self.salt(name.arn))
+                start: start, end: end, windowMinutes: window, salt: Self.salt(name.arn))
         } catch {
             throw .invalid(error.description)
         }
@@ -42,9 +43,14 @@ struct ScheduleDefinition: Sendable {
     }
 
     /// Clients send seconds since 1970, some with a fraction.
-    private static func seconds(_ fields: Fields, _ name: String) -> Int64? {
-        guard case .number(let text)? = fields.json[name], let value = Double(text), value.isFinite, abs(value) < 1e11 else { return nil }
-        return Int64(value.rounded(.down))
+    private static func seconds(_ fields: Fields, _ name: String) throws(SchedulerError) -> Int64? {
+        switch fields.json[name] {
+        case nil, .null?: return nil
+        case .number(let text)?:
+            if let value = Double(text), abs(value) < 1e11 { return Int64(value.rounded(.down)) }
+        default: break
+        }
+        throw .invalid("\(name) must be a time as seconds since 1970")
     }
 
     private static func window(_ json: JSON?) throws(SchedulerError) -> Int {

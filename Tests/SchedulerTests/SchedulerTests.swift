@@ -196,6 +196,7 @@ private final class World: Sendable {
         #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"FLEXIBLE"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:none","RoleArn":"r"}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"ScheduleExpressionTimezone":"Mars/Base","Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
+        #"{"ScheduleExpression":"rate(1 hour)","StartDate":"2027-01-01","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","State":"ON","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
     ])
     func faultyDefinitionIsRefused(_ body: String) async throws {
