@@ -114,7 +114,7 @@ def drained(w, count):
 
 
 def depth(w):
-    found = re.findall(r'^martlet_event_queue_messages\{([^}]*)\} (\S+)', w.http("GET", "/metrics").text, re.M)
+    found = re.findall(r'^event_queue_messages\{([^}]*)\} (\S+)', w.http("GET", "/metrics").text, re.M)
     return sum(int(float(value)) for labels, value in found if 'state="failed"' not in labels)
 
 
