@@ -71,6 +71,7 @@ let package = Package(
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "EventSourceMappings", dependencies: ["DurableQueue", "FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
@@ -82,7 +83,9 @@ let package = Package(
         .target(name: "CSQLiteShim", dependencies: ["CSQLite"], cSettings: cStrict),
         .target(
             name: "SQLiteStore",
-            dependencies: ["BlockingThread", "DurableQueue", "FunctionModel", "Metering", "Registry", "Webhooks", "CSQLite", "CSQLiteShim"],
+            dependencies: [
+                "BlockingThread", "DurableQueue", "EventSourceMappings", "FunctionModel", "Metering", "Registry", "Webhooks", "CSQLite", "CSQLiteShim",
+            ],
             swiftSettings: strict),
         .target(
             name: "WorkerNode",
@@ -96,13 +99,16 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "EventDispatch",
-            dependencies: ["DurableQueue", "FunctionModel", "InvocationPipeline", "Metering", "Registry"] + nio,
+            dependencies: [
+                "DurableQueue", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues", "Metering", "Registry",
+                "SQSAPI",
+            ] + nio,
             swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
-                "AccessControl", "FunctionModel", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry",
-                "Webhooks",
+                "AccessControl", "DurableQueue", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues",
+                "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Webhooks",
             ] + nio,
             swiftSettings: strict),
 
@@ -110,7 +116,7 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "FunctionLogs", "FunctionModel", "Gateway",
+                "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
                 "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "SQLiteStore", "SQSAPI", "Telemetry", "WarmPool", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -124,8 +130,9 @@ let package = Package(
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
-            name: "SQLiteStoreTests", dependencies: ["AccessControl", "DurableQueue", "FunctionModel", "Metering", "Registry", "SQLiteStore", "Webhooks"],
+            name: "SQLiteStoreTests", dependencies: ["AccessControl", "DurableQueue", "EventSourceMappings", "FunctionModel", "Metering", "Registry", "SQLiteStore", "Webhooks"],
             swiftSettings: strict),
+        .testTarget(name: "EventSourceMappingsTests", dependencies: ["EventSourceMappings", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue", "FunctionModel"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
         // Arrivals and a clock for the pool: for its tests, and for the benchmark of its policy.

@@ -30,6 +30,23 @@ struct EventSettler: Sendable {
         }
     }
 
+    /// The same for the messages of a batch, each by itself.
+    /// - Returns: the fault of the store, if it did not go away.
+    func settle(_ settlements: [Settlement], of queue: QueueKey) async -> String? {
+        var fault: String?
+        for number in 0..<Self.tries {
+            do {
+                _ = try await store.settle(settlements, of: queue, now: now())
+                return nil
+            } catch {
+                if (error as? ServiceError)?.code == .resourceNotFound { return nil }
+                fault = "\(error)"
+                try? await Task.sleep(for: .milliseconds(200 << number))
+            }
+        }
+        return fault
+    }
+
     private func attempt(_ settlement: Settlement, of queue: QueueKey) async -> Result<Settlement.Result, ServiceError> {
         var last = ServiceError(.internalFailure, "failed to settle")
         for number in 0..<Self.tries {

@@ -63,6 +63,13 @@ enum Schema {
             UNIQUE (account, region, name)
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE event_source_mappings (
+            id TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, function TEXT NOT NULL, qualifier TEXT, source TEXT NOT NULL,
+            batch_size INTEGER NOT NULL, batching_window INTEGER NOT NULL, filters TEXT NOT NULL, reports_failures INTEGER NOT NULL,
+            maximum_concurrency INTEGER, enabled INTEGER NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

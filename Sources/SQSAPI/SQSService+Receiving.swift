@@ -55,7 +55,7 @@ extension SQSService {
         return .object(members)
     }
 
-    private static func systemAttributes(_ message: StoredMessage, _ queue: QueueRecord) -> [JSON.Member] {
+    static func systemAttributes(_ message: StoredMessage, _ queue: QueueRecord) -> [JSON.Member] {
         var members: [JSON.Member] = [
             .init("SenderId", .string(queue.key.account)), .init("SentTimestamp", .string(String(message.sent))),
             .init("ApproximateReceiveCount", .string(String(message.receives))),

@@ -1,5 +1,6 @@
 internal import DurableQueue
 internal import EventDispatch
+internal import EventSourceMappings
 internal import FunctionModel
 internal import Glibc
 internal import InvocationPipeline
@@ -16,10 +17,12 @@ struct Events: Sendable {
     let clock: SteadyClock
     private let loop: any EventLoop
     private let keeper: QueueKeeper
+    private let pollers: NIOLoopBound<QueuePollers>
+    private let mappings: EventSourceMappingRegistry
 
     init(
         _ configuration: ServerConfiguration, _ pipeline: NIOLoopBound<InvocationPipeline>, snapshot: RegistrySnapshot, loop: any EventLoop,
-        metrics: ServerMetrics
+        mappings: EventSourceMappingRegistry, metrics: ServerMetrics
     ) async throws {
         var limits = QueueLimits()
         // SQS counts 1 MiB of body and attributes; the attributes' JSON may be twice as long.
@@ -53,6 +56,16 @@ struct Events: Sendable {
                     now: { clock.milliseconds() }),
                 eventLoop: loop)
         }.get()
+        let nodeConcurrency = configuration.nodeConcurrency
+        pollers = try await loop.submit {
+            NIOLoopBound(
+                QueuePollers(
+                    store: store, invoker: pipeline.value, registry: mappings, snapshot: snapshot, loop: loop, nodeConcurrency: nodeConcurrency,
+                    now: { clock.milliseconds() },
+                    report: { what, queue, reason in Log.error("an event source has a fault", ["what": .init(what), "queue": .init(queue.description), "reason": .init(reason)]) }),
+                eventLoop: loop)
+        }.get()
+        self.mappings = mappings
         self.store = store
         self.clock = clock
         self.loop = loop
@@ -62,14 +75,25 @@ struct Events: Sendable {
     /// Until the task is cancelled.
     func run() async { await keeper.run() }
 
-    func start() async { try? await loop.submit { dispatcher.value.start() }.get() }
+    func start() async {
+        try? await loop.submit { dispatcher.value.start() }.get()
+        await mappings.observe { [loop, pollers] mappings in try? await loop.submit { pollers.value.apply(mappings) }.get() }
+    }
 
     /// Returns when what is on its way is settled.
-    func drain() async { try? await loop.flatSubmit { dispatcher.value.beginDrain() }.get() }
+    func drain() async {
+        try? await loop.flatSubmit { [loop, dispatcher, pollers] in
+            EventLoopFuture.andAllSucceed([dispatcher.value.beginDrain(), pollers.value.beginDrain()], on: loop)
+        }.get()
+    }
 
     /// Returns when events meet the snapshot's functions and nothing is left of a function that is gone.
     func apply(_ snapshot: RegistrySnapshot, changed: FunctionKey) async {
-        let gone = (try? await loop.submit { dispatcher.value.apply(snapshot, changed: changed) }.get()) ?? []
+        let gone: [QueueKey] = (try? await loop.submit {
+            pollers.value.apply(snapshot)
+            return dispatcher.value.apply(snapshot, changed: changed)
+        }.get()) ?? []
+        if snapshot.functions[changed] == nil { try? await mappings.deleteAll(of: changed) }
         for queue in gone { try? await store.delete(queue) }
     }
 
@@ -91,12 +115,15 @@ struct Events: Sendable {
         if let refusal { throw refusal }
     }
 
-    func queueExists(_ key: QueueKey) async throws -> Bool {
+    func queueExists(_ key: QueueKey) async throws -> Bool { try await queue(key) != nil }
+
+    /// nil where there is none. Names of the platform's own queues are nobody's target.
+    func queue(_ key: QueueKey) async throws -> QueueRecord? {
         do {
-            // Names of the platform's own queues are nobody's target.
-            return try await store.queue(key).kind != .internal
+            let queue = try await store.queue(key)
+            return queue.kind == .internal ? nil : queue
         } catch let error as ServiceError where error.code == .resourceNotFound {
-            return false
+            return nil
         }
     }
 }

@@ -1,6 +1,7 @@
 internal import AccessControl
 internal import DeploymentPackages
 internal import DurableQueue
+internal import EventSourceMappings
 internal import FunctionLogs
 internal import FunctionModel
 internal import Gateway
@@ -56,7 +57,8 @@ struct Server {
         let metrics = ServerMetrics()
         let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics)
         let folding = Task { await folder.run() }
-        let events = try await Events(configuration, pipeline, snapshot: snapshot, loop: loop, metrics: metrics)
+        let mappings = try await EventSourceMappingRegistry(store: store, now: wallMilliseconds)
+        let events = try await Events(configuration, pipeline, snapshot: snapshot, loop: loop, mappings: mappings, metrics: metrics)
         let keeping = Task { await events.run() }
 
         let logReader = try FunctionLogReader(directory: "logs")
@@ -86,7 +88,8 @@ struct Server {
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
-            }.all + hooks.all + admin.all + sqs.routes + scheduler.routes,
+            }.all + EventSourceMappingRoutes(mappings: mappings, functions: registry, now: wallMilliseconds) { try await events.queue($0) }.all
+                + hooks.all + admin.all + sqs.routes + scheduler.routes,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })

@@ -1,0 +1,134 @@
+public import DurableQueue
+import EventPatterns
+public import EventSourceMappings
+import FunctionModel
+import LambdaAPI
+public import Registry
+
+/// Lambda's five operations on event source mappings, for queues.
+public struct EventSourceMappingRoutes: Sendable {
+    private let mappings: EventSourceMappingRegistry
+    private let functions: FunctionRegistry
+    /// Milliseconds since 1970.
+    private let now: @Sendable () -> Int64
+    /// nil where there is no such queue.
+    private let queue: @Sendable (QueueKey) async throws -> QueueRecord?
+
+    public init(
+        mappings: EventSourceMappingRegistry, functions: FunctionRegistry, now: @escaping @Sendable () -> Int64,
+        queue: @escaping @Sendable (QueueKey) async throws -> QueueRecord?
+    ) {
+        self.mappings = mappings
+        self.functions = functions
+        self.now = now
+        self.queue = queue
+    }
+
+    public var all: [ControlRoute] {
+        let path = "/2015-03-31/event-source-mappings"
+        return [
+            ControlRoute("POST", path) { try await create($0) },
+            // Clients write it with a slash at the end.
+            ControlRoute("POST", path + "/") { try await create($0) },
+            ControlRoute("GET", path) { try list($0) },
+            ControlRoute("GET", path + "/") { try list($0) },
+            ControlRoute("GET", "\(path)/{UUID}") { request in
+                try .json(response(try mappings.mapping(request.parameters["UUID"] ?? "", account: request.caller.account, region: request.caller.region)))
+            },
+            ControlRoute("PUT", "\(path)/{UUID}") { try await update($0) },
+            ControlRoute("DELETE", "\(path)/{UUID}") { request in
+                let gone = try await mappings.delete(request.parameters["UUID"] ?? "", account: request.caller.account, region: request.caller.region)
+                return try .json(response(gone, state: "Deleting"), status: 202)
+            },
+        ]
+    }
+
+    private func create(_ request: ControlRequest) async throws -> ControlResponse {
+        let body = try request.decode(EventSourceMappingRequest.self)
+        try body.validate(isNew: true)
+        let target = try await target(body.functionName ?? "", request)
+        let arn = body.eventSourceArn ?? ""
+        guard let source = QueueKey(arn: arn) else {
+            throw ServiceError(.invalidParameterValue, "Unrecognized event source \(arn.prefix(200)): arn:aws:sqs:REGION:ACCOUNT:NAME is offered here")
+        }
+        guard source.account == request.caller.account, source.region == request.caller.region, let record = try await queue(source) else {
+            throw ServiceError(
+                .invalidParameterValue,
+                "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue \(arn.prefix(200)) does not exist.")
+        }
+        let time = now()
+        let mapping = EventSourceMapping(
+            id: RequestID.random().description, function: target.key, qualifier: target.qualifier, source: source, batchSize: body.batchSize ?? 10,
+            batchingWindow: body.maximumBatchingWindowInSeconds ?? 0, filters: body.filters ?? [],
+            reportsBatchItemFailures: body.reportsBatchItemFailures ?? false, maximumConcurrency: body.scalingConfig?.maximumConcurrency,
+            isEnabled: body.enabled ?? true, created: time, modified: time)
+        try Self.check(mapping, isFIFO: record.kind == .fifo)
+        try await mappings.create(mapping)
+        return try .json(response(mapping, state: mapping.isEnabled ? "Creating" : "Disabled"), status: 202)
+    }
+
+    private func update(_ request: ControlRequest) async throws -> ControlResponse {
+        let body = try request.decode(EventSourceMappingRequest.self)
+        try body.validate(isNew: false)
+        let id = request.parameters["UUID"] ?? ""
+        let known = try mappings.mapping(id, account: request.caller.account, region: request.caller.region)
+        let target: FunctionTarget? = if let name = body.functionName { try await self.target(name, request) } else { nil }
+        let isFIFO = try await queue(known.source)?.kind == .fifo
+        let changed = try await mappings.update(id, account: request.caller.account, region: request.caller.region) { mapping throws(ServiceError) in
+            if let target { (mapping.function, mapping.qualifier) = (target.key, target.qualifier) }
+            if let size = body.batchSize { mapping.batchSize = size }
+            if let window = body.maximumBatchingWindowInSeconds { mapping.batchingWindow = window }
+            if let filters = body.filters { mapping.filters = filters }
+            if let reports = body.reportsBatchItemFailures { mapping.reportsBatchItemFailures = reports }
+            if let scaling = body.scalingConfig { mapping.maximumConcurrency = scaling.maximumConcurrency }
+            if let enabled = body.enabled { mapping.isEnabled = enabled }
+            try Self.check(mapping, isFIFO: isFIFO)
+        }
+        return try .json(response(changed, state: "Updating"), status: 202)
+    }
+
+    private func list(_ request: ControlRequest) throws -> ControlResponse {
+        var found = mappings.list(account: request.caller.account, region: request.caller.region)
+        if let arn = request.value("EventSourceArn") { found.removeAll { $0.source.arn != arn } }
+        if let name = request.value("FunctionName") {
+            let target = try FunctionTarget(name, qualifier: nil, account: request.caller.account, region: request.caller.region)
+            found.removeAll { $0.function != target.key || (target.qualifier != nil && $0.qualifier != target.qualifier) }
+        }
+        let size = try request.integer("MaxItems", in: 1...10_000).map { min($0, 100) } ?? 100
+        if let marker = request.value("Marker"), let index = found.firstIndex(where: { $0.id == marker }) { found.removeFirst(index + 1) }
+        let page = found.prefix(size)
+        return try .json(ListEventSourceMappingsResponse(mappings: page.map { response($0) }, nextMarker: page.count < found.count ? page.last?.id : nil))
+    }
+
+    private func target(_ name: String, _ request: ControlRequest) async throws -> FunctionTarget {
+        let target = try FunctionTarget(name, qualifier: nil, account: request.caller.account, region: request.caller.region)
+        _ = try await functions.snapshot.version(target.key, qualifier: target.qualifier)
+        return target
+    }
+
+    private static func check(_ mapping: EventSourceMapping, isFIFO: Bool) throws(ServiceError) {
+        if isFIFO, mapping.batchSize > 10 {
+            throw ServiceError(.invalidParameterValue, "Batch size must be less than or equal to 10 for an SQS FIFO queue")
+        }
+        if isFIFO, mapping.batchingWindow > 0 {
+            throw ServiceError(.invalidParameterValue, "Batching window is not supported for FIFO queues")
+        }
+        if mapping.batchSize > 10, mapping.batchingWindow == 0 {
+            throw ServiceError(.invalidParameterValue, "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
+        }
+        guard !mapping.filters.isEmpty else { return }
+        do throws(EventPatternError) { _ = try RecordFilter(patterns: mapping.filters) } catch {
+            throw ServiceError(.invalidParameterValue, "Invalid filter pattern definition. \(error)")
+        }
+    }
+
+    private func response(_ mapping: EventSourceMapping, state: String? = nil) -> EventSourceMappingResponse {
+        EventSourceMappingResponse(
+            uuid: mapping.id, eventSourceArn: mapping.source.arn,
+            eventSourceMappingArn: "arn:aws:lambda:\(mapping.function.region):\(mapping.function.account):event-source-mapping:\(mapping.id)",
+            functionArn: mapping.functionARN, batchSize: mapping.batchSize, batchingWindow: mapping.batchingWindow, filters: mapping.filters,
+            reportsBatchItemFailures: mapping.reportsBatchItemFailures, maximumConcurrency: mapping.maximumConcurrency,
+            lastModified: mapping.modified, lastProcessingResult: mappings.status(mapping.id).lastResult,
+            state: state ?? (mapping.isEnabled ? "Enabled" : "Disabled"))
+    }
+}
