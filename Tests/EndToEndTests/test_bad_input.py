@@ -331,7 +331,7 @@ def test_more_idle_connections_than_descriptors_do_not_end_the_server(w):
 
 
 @pytest.mark.parametrize("method, path, status", [
-    ("GET", "/", 404), ("GET", "/nope", 404), ("PUT", INVOKE, 405), ("POST", "/2015-03-31/functions/neighbour/nothing", 404),
+    ("GET", "/nope", 404), ("PUT", INVOKE, 405), ("POST", "/2015-03-31/functions/neighbour/nothing", 404),
     ("GET", "/martlet/v1/nope", 404), ("DELETE", "/martlet/v1/health", 405), ("GET", "/2015-03-31/functions/" + "x" * 500, 400),
     ("GET", "/2015-03-31/functions/..%2f..%2fetc%2fpasswd", 400),
 ])

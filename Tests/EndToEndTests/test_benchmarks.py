@@ -21,6 +21,7 @@ TABLES = {
     "memory": {"memory", "memory-zero"},
     "scale": {"scale", "scale-invoke", "scale-burst"},
     "policy": {"policy", "policy-triggers"},
+    "events": {"events-accept", "events-latency", "events-drain"},
     "syscalls": {"syscalls-fresh", "switches-fresh", "syscalls-reused", "switches-reused", "instructions"},
 }
 # Rows that need nothing but Martlet, a C compiler and Python.
@@ -32,6 +33,8 @@ ALWAYS = {
     "memory": {"Martlet, ready worker", "Martlet, server"},
     "scale-burst": {"Martlet, handler sleeps 20 ms"},
     "policy": {"Martlet, idle time 1 min", "keep-alive 10 min, reused"},
+    "events-accept": {"Martlet, asynchronous invocation"},
+    "events-drain": {"Martlet, synchronous, 16 connections", "Martlet, asynchronous"},
 }
 
 
