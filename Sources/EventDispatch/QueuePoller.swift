@@ -22,8 +22,8 @@ final class QueuePoller {
         let visibleAt: Int64
     }
 
-    /// Messages of one claim.
-    private static let claimSize = 100
+    /// Messages of one claim: what a poller holds is bounded by one event and one claim, each message at most 1 MiB.
+    private static let claimSize = 10
     /// Bytes of records in one event; Lambda's limit of an event is 6 MB.
     private static let maximumBytes = 6_000_000
     /// What an invocation may take beyond its function's time limit before its messages are given to another.
@@ -49,8 +49,12 @@ final class QueuePoller {
     init(_ mapping: EventSourceMapping, shared: QueuePollers) {
         self.mapping = mapping
         self.shared = shared
-        // Checked when it was made.
-        filter = mapping.filters.isEmpty ? nil : try? RecordFilter(patterns: mapping.filters)
+        do throws(EventPatternError) { filter = mapping.filters.isEmpty ? nil : try RecordFilter(patterns: mapping.filters) } catch {
+            // It was checked when it was made. Rather nothing runs than what nobody asked for.
+            filter = nil
+            isStopped = true
+            note("PROBLEM: the filter cannot be read: \(error)")
+        }
     }
 
     private var loop: any EventLoop { shared.loop }
@@ -110,7 +114,7 @@ final class QueuePoller {
         let newsAtClaim = news
         let bound = NIOLoopBound(self, eventLoop: loop)
         let (store, loop, now, key) = (shared.store, shared.loop, shared.now, mapping.source)
-        let extra = max(Int64(mapping.batchingWindow) * 1_000, 0)
+        let extra = Int64(mapping.batchingWindow) * 1_000
         let shortest = shared.timeout(of: mapping) + Self.leaseMargin
         Task {
             do {
