@@ -95,7 +95,13 @@ public struct EventSourceMappingRoutes: Sendable {
             found.removeAll { $0.function != target.key || (target.qualifier != nil && $0.qualifier != target.qualifier) }
         }
         let size = try request.integer("MaxItems", in: 1...10_000).map { min($0, 100) } ?? 100
-        if let marker = request.value("Marker"), let index = found.firstIndex(where: { $0.id == marker }) { found.removeFirst(index + 1) }
+        if let marker = request.value("Marker"), !marker.isEmpty {
+            // From the beginning again a client would never come to an end.
+            guard let index = found.firstIndex(where: { $0.id == marker }) else {
+                throw ServiceError(.invalidParameterValue, "Marker '\(marker.prefix(64))' is no mapping of this list any more: begin again without it")
+            }
+            found.removeFirst(index + 1)
+        }
         let page = found.prefix(size)
         return try .json(ListEventSourceMappingsResponse(mappings: page.map { response($0) }, nextMarker: page.count < found.count ? page.last?.id : nil))
     }

@@ -273,6 +273,8 @@ def test_pages_and_unknown_ids(w, name):
         ids.add(connect(w, name, arn))
     pages = w.boto().get_paginator("list_event_source_mappings").paginate(FunctionName=name, PaginationConfig={"PageSize": 2})
     assert {mapping["UUID"] for page in pages for mapping in page["EventSourceMappings"]} == ids
+    with pytest.raises(ClientError, match="Marker"):
+        w.boto().list_event_source_mappings(FunctionName=name, Marker=str(uuid.uuid4()))
     for call in ("get", "update", "delete"):
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
             getattr(w.boto(), f"{call}_event_source_mapping")(UUID=str(uuid.uuid4()))
