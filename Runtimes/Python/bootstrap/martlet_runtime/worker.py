@@ -27,6 +27,13 @@ _INIT_THRESHOLD = 50_000
 # A function that loads fewer modules leaves too little garbage to be worth a millisecond of each cold start.
 _MODULES_WORTH_COLLECTING = 150
 
+# An INVOKE frame's payload that asks for nothing, but has all that one from the server has.
+_HEADER = (
+    b'{"requestId":"00000000-0000-0000-0000-000000000000","deadlineMs":0,"arn":"arn:aws:lambda:us-east-1:000000000000:function:name",'
+    b'"traceId":"Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0"}'
+)
+_NOTHING = len(_HEADER).to_bytes(4, "little") + _HEADER + b'{"text":"","number":[1,1.5],"none":null}'
+
 
 def main(mode):
     """Runs the environment and never returns.
@@ -47,7 +54,7 @@ def main(mode):
         _prepare_for_any_function()
         mode = "template"
 
-    kind, payload = _next_frame()
+    kind, payload = _next_frame(SERVER)
     if kind != INIT:
         _fail("expected the INIT frame (type %d), got type %d" % (INIT, kind))
     function = codec.decode(payload)
@@ -57,7 +64,7 @@ def main(mode):
         gc.set_threshold(*threshold)
     restore_failure = None
     if mode == "template":
-        restore_failure = _become_copy(function)
+        restore_failure = _become_copy(function, handler)
     else:
         gc.freeze()
         _flush()
@@ -65,18 +72,22 @@ def main(mode):
     write_frame(SERVER, READY, b"")
 
     while True:
-        kind, payload = _next_frame()
-        if kind != INVOKE:
-            _fail("expected an INVOKE frame (type %d), got type %d" % (INVOKE, kind))
-        header, event = _split(payload)
-        del payload
-        kind, answer = _invoke(handler, function, header, event, restore_failure)
-        del event
-        _flush()
-        write_frame(SERVER, kind, answer)
+        _serve(SERVER, SERVER, handler, function, restore_failure)
         if mode != "environment":
             os._exit(0)
-        del answer
+
+
+def _serve(source, sink, handler, function, failure):
+    """One invocation, from its frame on descriptor `source` to the frame that answers it on `sink`."""
+    kind, payload = _next_frame(source)
+    if kind != INVOKE:
+        _fail("expected an INVOKE frame (type %d), got type %d" % (INVOKE, kind))
+    header, event = _split(payload)
+    del payload
+    kind, answer = _invoke(handler, function, header, event, failure)
+    del event
+    _flush()
+    write_frame(sink, kind, answer)
 
 
 def _prepare_for_any_function():
@@ -146,24 +157,44 @@ def _run_before_snapshot():
 
 def _warm_up(function):
     """One invocation of nothing: what it allocates and caches need not be made anew in each copy."""
-    header = b'{"requestId":"","deadlineMs":0,"arn":""}'
-    payload = len(header).to_bytes(4, "little") + header + b'{"text":"","number":[1,1.5],"none":null}'
     for _ in range(2):
-        header, event = _split(payload)
+        header, event = _split(_NOTHING)
         _invoke(lambda event, context: event, function, header, event, None)
     context.current_request_id = ""
+    os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
-def _become_copy(function):
+def _rehearse(function, handler):
+    """An invocation from frame to frame without the function's own code: what each copy writes to, whatever it is asked."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    reader, writer = os.pipe()
+    write_frame(writer, INVOKE, _NOTHING)
+    _reach(handler)
+
+    def stand_in(event, context):
+        print("rehearsing", event["text"], context.aws_request_id)
+        return event
+
+    _serve(reader, writer, stand_in, function, None)
+
+
+def _reach(handler):
+    """Takes references, as a call would, to what the handler's code names."""
+    code = getattr(handler, "__code__", None)
+    if code is not None:
+        names = handler.__globals__
+        return [names.get(name) for name in code.co_names], list(code.co_consts)
+
+
+def _become_copy(function, handler):
     """Reports READY and hands the process to the fork library; returns in a copy, with what its hooks failed of."""
     import martlet_fork
 
     def rehearse():
-        # What each copy does whatever the function is, so that the library learns which pages that writes to.
         if collecting:
             gc.enable()
         environment.refresh_randomness()
-        _warm_up(function)
+        _rehearse(function, handler)
 
     collecting = gc.isenabled()
     if len(sys.modules) > _MODULES_WORTH_COLLECTING:
@@ -312,8 +343,8 @@ def _exit_message(status):
     return "Runtime exited with error: exit status %d" % status if status else "Runtime exited without providing a reason"
 
 
-def _next_frame():
-    frame = read_frame(SERVER)
+def _next_frame(source):
+    frame = read_frame(source)
     if frame is None:
         # The server has no more use for this environment.
         os._exit(0)
