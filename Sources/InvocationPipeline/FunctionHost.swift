@@ -71,6 +71,7 @@ final class FunctionHost: EnvironmentOwner {
     private var heldStarts: [(WorkerID, TemplateID?)] = []
     private var heldStartTimer: Scheduled<Void>?
     private var timeoutTimer: Scheduled<Void>?
+    private var startTimer: Scheduled<Void>?
     private let logStream: String
     private let arn: String
     private(set) var isRefusedForRoom = false
@@ -219,6 +220,7 @@ final class FunctionHost: EnvironmentOwner {
         timer?.cancel()
         heldStartTimer?.cancel()
         timeoutTimer?.cancel()
+        startTimer?.cancel()
     }
 
     private func carryOut(_ action: PoolAction) {
@@ -601,23 +603,7 @@ final class FunctionHost: EnvironmentOwner {
             workerIDs[id.value] = id
             permits[id.value] = permit
             environment.start()
-            if environment.runsInit {
-                let me = NIOLoopBound((self, environment), eventLoop: pipeline.loop)
-                pipeline.loop.scheduleTask(in: .seconds(Int64(pipeline.configuration.initSeconds))) {
-                    let (host, environment) = me.value
-                    guard environment.readyAt == nil, host.environments[environment.workerNumber] === environment else { return }
-                    host.environmentInitFailed(environment, payload: host.initTimedOut())
-                }
-            } else {
-                let me = NIOLoopBound((self, environment), eventLoop: pipeline.loop)
-                pipeline.loop.scheduleTask(in: .seconds(Int64(pipeline.configuration.initSeconds))) {
-                    let (host, environment) = me.value
-                    guard environment.readyAt == nil, environment.endingSince == nil, host.environments[environment.workerNumber] === environment else { return }
-                    // A template that does not make the copies it is asked for is of no use.
-                    host.pipeline.report("a sandbox does not make the copies it is asked for and is ended", host.version, "")
-                    environment.sandbox.destroy()
-                }
-            }
+            watchStarts()
         } catch {
             including?.includedWorker = nil
             permits[id.value] = nil
@@ -723,6 +709,28 @@ final class FunctionHost: EnvironmentOwner {
         pipeline.workerGone()
         if !orphaned.isEmpty { destroyOrphaned() }
         return workerIDs.removeValue(forKey: environment.workerNumber)
+    }
+
+    /// One timer for all that start, which all have the same time, as for calls. A timer for each would keep it in memory
+    /// long after its end.
+    private func watchStarts() {
+        guard startTimer == nil, let oldest = environments.values.lazy.filter(\.isStarting).map(\.startedAt).min() else { return }
+        let limit = TimeAmount.seconds(Int64(pipeline.configuration.initSeconds))
+        let me = NIOLoopBound(self, eventLoop: pipeline.loop)
+        startTimer = pipeline.loop.scheduleTask(deadline: oldest + limit) {
+            let host = me.value
+            host.startTimer = nil
+            let begun = NIODeadline.now() - limit
+            for environment in host.environments.values.filter({ $0.isStarting && $0.startedAt <= begun }) { host.startedTooLong(environment) }
+            host.watchStarts()
+        }
+    }
+
+    private func startedTooLong(_ environment: Environment) {
+        if environment.runsInit { return environmentInitFailed(environment, payload: initTimedOut()) }
+        // A template that does not make the copies it is asked for is of no use.
+        pipeline.report("a sandbox does not make the copies it is asked for and is ended", version, "")
+        environment.sandbox.destroy()
     }
 
     // MARK: Invocations

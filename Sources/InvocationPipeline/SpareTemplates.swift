@@ -29,6 +29,8 @@ final class SpareTemplates {
     private var lastUse: [String: NIODeadline] = [:]
     /// Runtimes whose spare is to be made in a moment.
     private var due: Set<String> = []
+    /// Runtimes with a timer that looks whether their spare is still wanted.
+    private var expiring: Set<String> = []
     private var isEnabled: Bool
 
     /// A spare that is made while a cold start runs would slow it down.
@@ -87,16 +89,19 @@ final class SpareTemplates {
         let me = NIOLoopBound((self, made), eventLoop: node.loop)
         line.whenLost = { _ in me.value.0.lost(me.value.1, runtime) }
         sandbox.whenGone = { _ in me.value.0.lost(me.value.1, runtime) }
-        expire(runtime, made)
+        expire(runtime)
     }
 
-    private func expire(_ runtime: String, _ made: Kept) {
+    /// One timer for a language, whichever spare it has by then: a timer for each would hold each until it is due.
+    private func expire(_ runtime: String) {
+        guard expiring.insert(runtime).inserted else { return }
         let due = (lastUse[runtime] ?? .now()) + keep
-        let me = NIOLoopBound((self, made), eventLoop: node.loop)
+        let me = NIOLoopBound(self, eventLoop: node.loop)
         node.loop.scheduleTask(deadline: due) {
-            let (spares, made) = me.value
-            guard spares.kept[runtime] === made else { return }
-            if let used = spares.lastUse[runtime], .now() < used + spares.keep { spares.expire(runtime, made) } else { spares.discard(runtime) }
+            let spares = me.value
+            spares.expiring.remove(runtime)
+            guard spares.kept[runtime] != nil else { return }
+            if let used = spares.lastUse[runtime], .now() < used + spares.keep { spares.expire(runtime) } else { spares.discard(runtime) }
         }
     }
 

@@ -90,6 +90,8 @@ public final class Environment: SlotOccupant {
     private static let maximumChunks = 4096
 
     public var isBusy: Bool { state == .busy }
+    /// Not ready yet, and nobody has told it to end.
+    public var isStarting: Bool { readyAt == nil && endingSince == nil }
     /// For an invocation.
     public var isWaiting: Bool { state == .ready }
     public var runsInit: Bool { if case .program = origin { true } else { false } }

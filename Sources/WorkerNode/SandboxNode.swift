@@ -501,7 +501,7 @@ public final class SandboxHandle {
         for slot in known.values { slot.close() }
         let lost = Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false)
         let ended = templateEnded
-        templateEnded = nil
+        (templateEnded, templateStarted, audited) = (nil, nil, nil)
         let waiters = waiting
         waiting = []
         let running = occupants
