@@ -71,11 +71,12 @@ let package = Package(
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
-        .target(name: "EventSourceMappings", dependencies: ["DurableQueue", "FunctionModel", "JSONValues"], swiftSettings: strict),
-        .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
+        .target(name: "Triggers", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "EventSourceMappings", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Triggers"], swiftSettings: strict),
+        .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "Triggers"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
-        .target(name: "Scheduler", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Schedules"], swiftSettings: strict),
+        .target(name: "Scheduler", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
         .target(name: "SQSAPI", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", crypto], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
 
@@ -108,7 +109,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "AccessControl", "DurableQueue", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Webhooks",
+                "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "Webhooks",
             ] + nio,
             swiftSettings: strict),
 
@@ -117,7 +118,7 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
-                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "SQLiteStore", "SQSAPI", "Telemetry", "WarmPool", "Webhooks", "WorkerNode",
+                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -155,6 +156,7 @@ let package = Package(
         .testTarget(
             name: "SchedulerTests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Scheduler", "Schedules", "SQLiteStore"],
             swiftSettings: strict),
+        .testTarget(name: "TriggersTests", dependencies: ["Triggers"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(name: "LambdaAPITests", dependencies: ["FunctionModel", "LambdaAPI"], swiftSettings: strict),
         .testTarget(name: "RegistryTests", dependencies: ["FunctionModel", "Registry"], swiftSettings: strict),

@@ -40,13 +40,20 @@ public protocol QueueStore: Sendable {
     @discardableResult
     func reclaim(_ key: QueueKey, now: Int64) async throws -> Int
 
+    // MARK: Several queues at once
+
+    /// The first message of each queue that has one, in one transaction, with its queue; queues that are gone are left out.
+    func claimFirst(of keys: [QueueKey], lease: Int64, now: Int64) async throws -> [(queue: QueueRecord, claimed: ClaimedMessage)]
+    /// As `settle`, in several queues and one transaction; what is of a queue that is gone is stale.
+    func settle(_ settlements: [(key: QueueKey, settlement: Settlement)], now: Int64) async throws -> [Settlement.Result]
+
     // MARK: Looking and tidying
 
     func counts(of key: QueueKey, now: Int64) async throws -> QueueCounts
     /// Messages as they lie, in the order of their acceptance, without claiming them.
     /// - Parameter after: the last message of the page before.
     func peek(_ key: QueueKey, after: StoredMessage?, limit: Int, now: Int64) async throws -> [StoredMessage]
-    /// Messages of this ID that are not in flight.
+    /// The message of this ID, in whatever state.
     func find(_ id: RequestID, in key: QueueKey, now: Int64) async throws -> StoredMessage?
     /// Deletes the message unless it is in flight.
     /// - Returns: whether there was one.
@@ -74,6 +81,8 @@ public struct QueueActivity: Sendable {
     public var ready: Set<QueueKey> = []
     /// The earliest time that was set in this commit.
     public var nextDue: Int64?
+    /// Messages that were received too often and went to the dead letters, by the queue they left.
+    public var deadLetters: [QueueKey: Int] = [:]
 
     public init() {}
 }

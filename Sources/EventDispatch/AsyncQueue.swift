@@ -23,7 +23,12 @@ public enum AsyncQueue {
     public static func function(failedIn queue: QueueKey) -> FunctionKey? { function(queue, failedPrefix) }
 
     /// What an event for a version or alias has beside its payload.
-    public static func attributes(qualifier: String?) -> [UInt8] { EventAttributes(qualifier: qualifier).encoded }
+    /// - Parameter terms: of a sender that has its own rules for attempts.
+    public static func attributes(qualifier: String?, terms: DeliveryTerms? = nil) -> [UInt8] {
+        var attributes = EventAttributes(qualifier: qualifier)
+        attributes.terms = terms
+        return attributes.encoded
+    }
 
     private static func function(_ queue: QueueKey, _ prefix: String) -> FunctionKey? {
         guard queue.name.hasPrefix(prefix) else { return nil }
@@ -39,11 +44,12 @@ struct EventAttributes: Codable, Sendable {
     var clientContext: String?
     /// Destinations that led here one after the other: a circle of functions ends.
     var hops: Int?
+    var terms: DeliveryTerms?
 
     static let maximumHops = 16
 
     var encoded: [UInt8] {
-        guard qualifier != nil || clientContext != nil || hops != nil else { return [] }
+        guard qualifier != nil || clientContext != nil || hops != nil || terms != nil else { return [] }
         // Texts and a number always have a JSON form.
         return (try? JSONEncoder().encode(self)).map { [UInt8]($0) } ?? []
     }

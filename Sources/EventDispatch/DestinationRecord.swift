@@ -1,3 +1,4 @@
+import DurableQueue
 import FoundationEssentials
 import FunctionModel
 import Metering
@@ -44,10 +45,28 @@ struct EventOutcome: Sendable {
         // Lambda's codes: 200 for the function's own error, 429 where it was never let run.
         let code = response == nil ? "429" : "200"
         let members = [("ErrorCode", "Number", code), ("ErrorMessage", "String", String(message.unicodeScalars.prefix(1_024))), ("RequestID", "String", requestID.description)]
+        return Self.attributes(members)
+    }
+
+    /// The attributes of an event that a schedule or a rule sent, in its dead-letter queue.
+    ///
+    /// Source: Scheduler user guide, "Configuring a dead-letter queue"; EventBridge has the same names.
+    func letterAttributes(_ terms: DeliveryTerms, _ failure: Settlement.Failure) -> [UInt8] {
+        let exhausted = condition == "EventAgeExceeded" ? "MaximumEventAgeInSeconds" : "MaximumRetryAttempts"
+        var texts = terms.letter ?? [:]
+        texts["ERROR_CODE"] = failure.kind
+        texts["ERROR_MESSAGE"] = String(failure.reason.unicodeScalars.prefix(1_024))
+        texts["EXHAUSTED_RETRY_CONDITION"] = exhausted
+        texts["RETRY_ATTEMPTS"] = String(max(0, invokeCount - 1))
+        return Self.attributes(texts.sorted { $0.key < $1.key }.map { ($0.key, "String", $0.value) })
+    }
+
+    /// SQS's form; it has no empty values.
+    private static func attributes(_ members: [(name: String, type: String, value: String)]) -> [UInt8] {
         var json = Array("{".utf8)
         for (name, type, value) in members where !value.isEmpty {
             if json.count > 1 { json += Array(",".utf8) }
-            json += Array(#""\#(name)":{"DataType":"\#(type)","StringValue":"#.utf8) + Self.quoted(value) + Array("}".utf8)
+            json += quoted(name) + Array(#":{"DataType":"\#(type)","StringValue":"#.utf8) + quoted(value) + Array("}".utf8)
         }
         return json + Array("}".utf8)
     }

@@ -55,7 +55,7 @@ public final class EventDispatcher: EventAcceptor {
     /// Queues that are known to be there.
     private var known: Set<QueueKey> = []
     /// Who waits for the disk.
-    private var accepting: [UInt64: (ServiceError?) -> Void] = [:]
+    private var accepting: [UInt64: (Result<RequestID, ServiceError>) -> Void] = [:]
     private var acceptances: UInt64 = 0
     private var isStarted = false
     private var isDraining = false
@@ -80,7 +80,7 @@ public final class EventDispatcher: EventAcceptor {
 
     // MARK: Accepting
 
-    public func accept(_ invocation: Invocation, completion: @escaping (ServiceError?) -> Void) {
+    public func accept(_ invocation: Invocation, completion: @escaping (Result<RequestID, ServiceError>) -> Void) {
         let key = AsyncQueue.pending(invocation.function)
         let message = NewMessage(
             id: invocation.requestID, body: Array(invocation.event.readableBytesView),
@@ -95,17 +95,17 @@ public final class EventDispatcher: EventAcceptor {
         let keeper = EventKeeper(store: store, key: key, time: now())
         let loop = self.loop
         Task {
-            let refusal = await keeper.keep(message, isKnown: isKnown)
-            loop.execute { bound.value.accepted(function, in: key, refusal, number) }
+            let result = await keeper.keep(message, isKnown: isKnown)
+            loop.execute { bound.value.accepted(function, in: key, result, number) }
         }
     }
 
-    private func accepted(_ function: FunctionKey, in key: QueueKey, _ refusal: ServiceError?, _ number: UInt64) {
-        if refusal == nil {
+    private func accepted(_ function: FunctionKey, in key: QueueKey, _ result: Result<Accepted, ServiceError>, _ number: UInt64) {
+        if case .success(let event) = result {
             known.insert(key)
-            observer.accepted(function)
+            if !event.isDuplicate { observer.accepted(function) }
         }
-        accepting.removeValue(forKey: number)?(refusal)
+        accepting.removeValue(forKey: number)?(result.map(\.id))
     }
 
     // MARK: Changes
@@ -244,8 +244,9 @@ public final class EventDispatcher: EventAcceptor {
         let version = record.version(qualifier: attributes.qualifier)
         let config = record.eventInvokeConfigs[attributes.qualifier ?? FunctionVersion.latest]
         let policy = RetryPolicy(
-            maximumRetries: config?.maximumRetryAttempts ?? EventInvokeConfig.maximumRetryAttempts,
-            maximumAge: Int64(config?.maximumEventAge ?? EventInvokeConfig.maximumEventAge) * 1_000, delays: configuration.retryDelays)
+            maximumRetries: attributes.terms?.maximumRetries ?? config?.maximumRetryAttempts ?? EventInvokeConfig.maximumRetryAttempts,
+            maximumAge: Int64(attributes.terms?.maximumAge ?? config?.maximumEventAge ?? EventInvokeConfig.maximumEventAge) * 1_000,
+            delays: configuration.retryDelays)
         let attempt = EventAttempt(
             claimed: claimed, queue: queue, function: function, attributes: attributes, policy: policy, config: config,
             deadLetters: (version ?? record.latest).configuration.deadLetterTarget)
@@ -256,7 +257,7 @@ public final class EventDispatcher: EventAcceptor {
         let submitted = NIODeadline.now()
         _ = invoker.invoke(
             Invocation(
-                requestID: message.id, function: function, qualifier: attributes.qualifier, trigger: Trigger(origin: message.origin), event: ByteBuffer(bytes: message.body),
+                requestID: message.id, function: function, qualifier: attributes.qualifier, trigger: Trigger(origin: message.origin), event: ByteBuffer(bytes: attempt.payload),
                 clientContext: attributes.clientContext, arrived: submitted, arrivedMilliseconds: now,
                 attempt: UInt32(clamping: message.receives), ageMilliseconds: UInt32(clamping: now - message.sent), watch: watch)
         ) { [self] result in
@@ -323,7 +324,7 @@ public final class EventDispatcher: EventAcceptor {
             condition: condition,
             // A claim without a run was taken back or never counted; too old or stopped ones have not run this time.
             invokeCount: response == nil ? max(0, attempt.claimed.message.receives - 1) : attempt.claimed.message.receives,
-            request: attempt.claimed.message.body, response: response)
+            request: attempt.payload, response: response)
         let bound = NIOLoopBound(self, eventLoop: loop)
         let (settler, loop) = (settler, loop)
         var targetExists = true

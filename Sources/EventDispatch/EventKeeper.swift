@@ -9,14 +9,14 @@ struct EventKeeper: Sendable {
     let time: Int64
 
     /// - Parameter isKnown: whether the queue is there, as far as anybody knows.
-    /// - Returns: why the event is refused; nil when it is on the disk.
-    func keep(_ message: NewMessage, isKnown: Bool) async -> ServiceError? {
+    /// - Returns: what was accepted, on the disk by now; or why the event is refused.
+    func keep(_ message: NewMessage, isKnown: Bool) async -> Result<Accepted, ServiceError> {
         do {
-            if isKnown, let result = try await enqueueIfThere(message) { return refusal(result) }
+            if isKnown, let results = try await enqueueIfThere(message) { return only(results) }
             _ = try await store.create(QueueRecord(key: key, kind: .internal, created: time, modified: time))
-            return refusal(try await store.enqueue([message], to: key, now: time))
+            return only(try await store.enqueue([message], to: key, now: time))
         } catch {
-            return error as? ServiceError ?? ServiceError(.internalFailure, "failed to keep the event", underlying: error)
+            return .failure(error as? ServiceError ?? ServiceError(.internalFailure, "failed to keep the event", underlying: error))
         }
     }
 
@@ -29,8 +29,7 @@ struct EventKeeper: Sendable {
         }
     }
 
-    private func refusal(_ results: [Result<Accepted, ServiceError>]) -> ServiceError? {
-        if case .failure(let error)? = results.first { return error }
-        return nil
+    private func only(_ results: [Result<Accepted, ServiceError>]) -> Result<Accepted, ServiceError> {
+        results.first ?? .failure(ServiceError(.internalFailure, "failed to keep the event"))
     }
 }

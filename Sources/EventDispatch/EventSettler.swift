@@ -11,6 +11,12 @@ struct EventAttempt: Sendable {
     let config: EventInvokeConfig?
     /// ARN of the function's dead-letter queue; empty for none.
     let deadLetters: String
+
+    /// As this attempt's function sees it.
+    var payload: [UInt8] {
+        let message = claimed.message
+        return attributes.terms?.payload(message.body, attempt: message.receives) ?? message.body
+    }
 }
 
 /// Writes down what becomes of events, off the loop.
@@ -82,6 +88,14 @@ struct EventSettler: Sendable {
                     to: key,
                     NewMessage(
                         body: outcome.request, attributes: outcome.deadLetterAttributes(message: failure.reason),
+                        group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
+        }
+        if !isSuccess, let terms = attempt.attributes.terms, let key = terms.deadLetters.flatMap(QueueKey.init(arn:)) {
+            deliveries.append(
+                Settlement.Delivery(
+                    to: key,
+                    NewMessage(
+                        body: outcome.request, attributes: outcome.letterAttributes(terms, failure),
                         group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
         }
         if isSuccess || !deliveries.isEmpty {

@@ -1,5 +1,6 @@
 public import DurableQueue
 public import FunctionModel
+public import Triggers
 
 /// A queue whose messages a function gets, in batches.
 ///
@@ -67,6 +68,8 @@ public struct EventSourceStatus: Hashable, Sendable {
     public var messages = 0
     public var failures = 0
     public var filtered = 0
+    /// Kept by the registry from what is noted.
+    public internal(set) var activity = TriggerActivity()
 
     public init() {}
 }

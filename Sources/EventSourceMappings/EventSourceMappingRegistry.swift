@@ -37,8 +37,15 @@ public actor EventSourceMappingRegistry {
         let time = now()
         guard mappings.withLock({ $0[id] != nil }) else { return }
         statuses.withLock { statuses in
-            change(&statuses[id, default: EventSourceStatus()])
-            statuses[id]?.lastTime = time
+            var status = statuses[id, default: EventSourceStatus()]
+            let (messages, failures, result) = (status.messages, status.failures, status.lastResult)
+            change(&status)
+            status.lastTime = time
+            if status.messages > messages { status.activity.took(status.messages - messages, at: time) }
+            if status.failures > failures || status.lastResult != result, status.lastResult.hasPrefix("PROBLEM: ") {
+                status.activity.failed(String(status.lastResult.dropFirst("PROBLEM: ".count)), count: max(1, status.failures - failures), at: time)
+            }
+            statuses[id] = status
         }
     }
 

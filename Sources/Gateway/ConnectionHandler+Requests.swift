@@ -240,11 +240,14 @@ extension ConnectionHandler {
         return Invocation(
             requestID: request.id, function: target.key, qualifier: target.qualifier, trigger: .invoke, event: event,
             wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), arrived: request.arrived,
-            arrivedMilliseconds: request.arrivedMilliseconds)
+            arrivedMilliseconds: request.arrivedMilliseconds, deduplicationKey: try idempotencyKey())
     }
 
-    private func answerAccepted(_ refusal: ServiceError?) {
-        if let refusal {
+    private func answerAccepted(_ result: Result<RequestID, ServiceError>) {
+        switch result {
+        // The one that it runs under, so that a repeated request can be followed too.
+        case .success(let id): request.id = id
+        case .failure(let refusal):
             if refusal.underlying != nil { core.report(refusal, request.id) }
             return refuse(Refusal(refusal))
         }
@@ -254,7 +257,19 @@ extension ConnectionHandler {
     }
 
     private func accept(_ invocation: Invocation, _ events: any EventAcceptor) {
-        accept(invocation, events) { connection, refusal in connection.answerAccepted(refusal) }
+        accept(invocation, events) { connection, result in connection.answerAccepted(result) }
+    }
+
+    /// - Returns: a key that no other source of events can have given.
+    private func idempotencyKey() throws(Refusal) -> String? {
+        guard let text = request.fields.idempotencyKey else { return nil }
+        guard (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw Refusal(.invalidParameterValue, "X-Martlet-Idempotency-Key takes 1 to 128 printable ASCII characters without spaces")
+        }
+        guard request.fields.invocationType == "Event" else {
+            throw Refusal(.invalidParameterValue, "X-Martlet-Idempotency-Key is for the InvocationType Event: nothing is kept of a call that is answered at once")
+        }
+        return "client:\(text)"
     }
 
     private func clientContext() throws(Refusal) -> String? {

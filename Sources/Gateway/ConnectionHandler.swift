@@ -359,13 +359,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Keeps an event; the client is answered when it is durable.
-    func accept(_ invocation: Invocation, _ events: any EventAcceptor, finish: @escaping (ConnectionHandler, ServiceError?) -> Void) {
+    func accept(
+        _ invocation: Invocation, _ events: any EventAcceptor, finish: @escaping (ConnectionHandler, Result<RequestID, ServiceError>) -> Void
+    ) {
         let mine = sequence
         let held = hold(invocation.event.readableBytes)
-        events.accept(invocation) { [self] refusal in
+        events.accept(invocation) { [self] result in
             core.bytes.release(held)
             guard isCurrent(mine) else { return }
-            finish(self, refusal)
+            finish(self, result)
         }
     }
 

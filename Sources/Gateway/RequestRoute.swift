@@ -82,6 +82,8 @@ struct RequestFields {
     var logType: String?
     var clientContext: String?
     var traceID: String?
+    /// Martlet's own: of several `Event` invocations with one key, one runs.
+    var idempotencyKey: String?
 
     /// Whether the framing is known, so that a body's end can be found.
     var isParsed = false
@@ -109,6 +111,7 @@ struct RequestFields {
             case 15 where ASCIIText.equalIgnoringCase(name, "x-amzn-trace-id"): traceID = value
             case 20 where ASCIIText.equalIgnoringCase(name, "x-amz-client-context"): clientContext = value
             case 21 where ASCIIText.equalIgnoringCase(name, "x-amz-invocation-type"): invocationType = value
+            case 25 where ASCIIText.equalIgnoringCase(name, "x-martlet-idempotency-key"): idempotencyKey = value
             case 17 where ASCIIText.equalIgnoringCase(name, "transfer-encoding"):
                 guard !isChunked, ASCIIText.equalIgnoringCase(value, "chunked") else {
                     throw Refusal(.badRequest, "Transfer-Encoding must be 'chunked' and nothing else")

@@ -3,6 +3,7 @@ public import FunctionModel
 import JSONValues
 public import NIOCore
 public import Registry
+import Triggers
 public import Webhooks
 
 /// A delivery that was believed, on its way to its function.
@@ -28,15 +29,15 @@ public struct WebhookRoutes: Sendable {
     /// Bytes of a delivery's body; as of an asynchronous invocation, which it becomes.
     private let maximumBody: Int
     private let now: @Sendable () -> Int64
-    private let accept: @Sendable (WebhookDelivery) async throws -> Void
+    private let accept: @Sendable (WebhookDelivery) async throws -> RequestID
 
     /// - Parameters:
     ///   - baseURL: without a closing slash.
     ///   - now: milliseconds since 1970.
-    ///   - accept: returns when the delivery is durable.
+    ///   - accept: returns when the delivery is durable, with the request ID that it runs under.
     public init(
         webhooks: WebhookRegistry, functions: FunctionRegistry, baseURL: String, port: Int, maximumBody: Int = 1 << 20,
-        now: @escaping @Sendable () -> Int64, accept: @escaping @Sendable (WebhookDelivery) async throws -> Void
+        now: @escaping @Sendable () -> Int64, accept: @escaping @Sendable (WebhookDelivery) async throws -> RequestID
     ) {
         self.webhooks = webhooks
         self.functions = functions
@@ -54,7 +55,7 @@ public struct WebhookRoutes: Sendable {
             ControlRoute("POST", path) { try await create($0) },
             ControlRoute("GET", path) { request in
                 let found = webhooks.list(account: request.caller.account, region: request.caller.region)
-                return Self.answer(.object([.init("webhooks", .array(found.map { form($0.webhook, counts: $0.counts) }))]))
+                return Self.answer(.object([.init("webhooks", .array(found.map { form($0.webhook, activity: $0.activity) }))]))
             },
             ControlRoute("POST", "\(path)/{Name}/secret") { try await rotate($0) },
             ControlRoute("DELETE", "\(path)/{Name}") { request in
@@ -87,16 +88,16 @@ public struct WebhookRoutes: Sendable {
             guard event.readableBytes <= maximumBody else {
                 throw ServiceError(.requestTooLarge, "the delivery makes an event of \(event.readableBytes) bytes, more than the \(maximumBody) bytes it may have")
             }
-            try await accept(
+            let id = try await accept(
                 WebhookDelivery(
                     requestID: request.requestID, function: webhook.function, qualifier: webhook.qualifier, event: event,
                     deduplicationKey: Self.deduplicationKey(webhook, request, content)))
+            webhooks.count(webhook.id, refusal: nil)
+            return Self.answer(.object([.init("requestId", .string(id.description))]), status: 202)
         } catch {
             webhooks.count(id, refusal: (error as? ServiceError)?.message ?? "it could not be kept")
             throw error
         }
-        webhooks.count(id, refusal: nil)
-        return Self.answer(.object([.init("requestId", .string(request.requestID.description))]), status: 202)
     }
 
     private static func verify(_ request: ControlRequest, _ verifier: WebhookVerifier, now: Int64) throws(WebhookRefusal) {
@@ -161,7 +162,7 @@ public struct WebhookRoutes: Sendable {
     }
 
     /// - Parameter withSecret: only in the answer to who made it.
-    private func form(_ webhook: Webhook, withSecret: Bool = false, counts: WebhookCounts? = nil) -> JSON {
+    private func form(_ webhook: Webhook, withSecret: Bool = false, activity: TriggerActivity? = nil) -> JSON {
         let scheme = SchemeForm(webhook.scheme)
         var members: [JSON.Member] = [
             .init("name", .string(webhook.name)), .init("function", .string(webhook.function.name)), .init("qualifier", .optional(webhook.qualifier)),
@@ -174,10 +175,10 @@ public struct WebhookRoutes: Sendable {
             .init("secrets", .integer(webhook.secrets.count)), .init("created", .integer(webhook.created)), .init("modified", .integer(webhook.modified)),
         ]
         if withSecret, let secret = webhook.secrets.first { members.append(.init("secret", .string(secret))) }
-        if let counts {
-            members += [.init("accepted", .integer(counts.accepted)), .init("refused", .integer(counts.refused))]
-            if let (time, reason) = counts.lastRefusal {
-                members += [.init("lastRefusal", .string(reason)), .init("lastRefusalTime", .integer(time))]
+        if let activity {
+            members += [.init("accepted", .integer(activity.events)), .init("refused", .integer(activity.faults))]
+            if let fault = activity.lastFault {
+                members += [.init("lastRefusal", .string(fault.reason)), .init("lastRefusalTime", .integer(fault.time))]
             }
         }
         return .object(members)

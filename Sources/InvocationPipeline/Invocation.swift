@@ -91,8 +91,9 @@ public protocol Invoker: AnyObject {
 
 /// Takes invocations that nobody waits for. Confined to one event loop: call it there, it calls back there.
 public protocol EventAcceptor: AnyObject {
-    /// Calls `completion` exactly once: when the event is durable, or with why it is refused.
-    func accept(_ invocation: Invocation, completion: @escaping (ServiceError?) -> Void)
+    /// Calls `completion` exactly once: when the event is durable, with the request ID that it runs under, or with why it is
+    /// refused. The ID is another's where the event repeats one by its deduplication key.
+    func accept(_ invocation: Invocation, completion: @escaping (Result<RequestID, ServiceError>) -> Void)
 }
 
 public struct InvocationTicket: Hashable, Sendable {

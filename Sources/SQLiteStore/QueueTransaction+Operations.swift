@@ -124,6 +124,7 @@ extension QueueTransaction {
         // It has left a trace of its own.
         guard let current = try self.message(message.id) else { return false }
         try move(current, from: row, to: target, now: now, keepsHistory: true)
+        deadLetters[row.key, default: 0] += 1
         return true
     }
 
@@ -258,7 +259,12 @@ extension QueueTransaction {
     }
 
     func find(_ id: RequestID, in row: QueueRow) throws -> StoredMessage? {
-        try rowID(of: id, in: row).flatMap { try stored($0.id) }
+        let statement = try connection.prepare("SELECT m.id FROM messages AS m WHERE m.message_id = ? AND m.queue = ? ORDER BY m.id LIMIT 1")
+        statement.bind(1, id)
+        statement.bind(2, row.id)
+        let found = try statement.step() ? statement.integer(0) : nil
+        statement.reset()
+        return try found.flatMap { try stored($0) }
     }
 
     func discard(_ id: RequestID, from row: QueueRow, now: Int64) throws -> Bool {

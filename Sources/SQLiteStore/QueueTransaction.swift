@@ -59,6 +59,7 @@ final class QueueTransaction {
     private var totals: (sequence: Int64, messages: Int, bytes: Int)?
     private var totalsChanged = false
     private(set) var nextDue: Int64?
+    var deadLetters: [QueueKey: Int] = [:]
 
     init(_ connection: Connection, limits: QueueLimits, randomness: @escaping () -> UInt64) {
         self.connection = connection
@@ -70,6 +71,7 @@ final class QueueTransaction {
         var activity = QueueActivity()
         for row in rows.values where row.hasNews && row.ready > 0 { activity.ready.insert(row.key) }
         activity.nextDue = nextDue
+        activity.deadLetters = deadLetters
         return activity
     }
 

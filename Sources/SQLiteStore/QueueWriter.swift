@@ -102,7 +102,7 @@ actor QueueWriter {
             for answer in answers { answer() }
             if let checkpointer, checkpointer.committed(pages: connection.pagesInLog) { try? connection.checkpoint() }
             let activity = transaction.activity
-            if !activity.ready.isEmpty || activity.nextDue != nil {
+            if !activity.ready.isEmpty || activity.nextDue != nil || !activity.deadLetters.isEmpty {
                 for observer in observers.withLock({ $0 }) { observer(activity) }
             }
         } catch {

@@ -90,6 +90,24 @@ public final class SQLiteQueueStore: QueueStore {
         }
     }
 
+    public func claimFirst(of keys: [QueueKey], lease: Int64, now: Int64) async throws -> [(queue: QueueRecord, claimed: ClaimedMessage)] {
+        try await run("claim messages of \(keys.count) queues") { transaction in
+            try keys.compactMap { key in
+                guard let row = try transaction.find(key) else { return nil }
+                return try transaction.claim(from: key, limit: 1, lease: lease, now: now).first.map { (queue: row.record, claimed: $0) }
+            }
+        }
+    }
+
+    public func settle(_ settlements: [(key: QueueKey, settlement: Settlement)], now: Int64) async throws -> [Settlement.Result] {
+        try await run("settle messages of \(settlements.count) queues") { transaction in
+            try settlements.map { key, settlement in
+                guard let row = try transaction.find(key) else { return .stale }
+                return try transaction.settle(settlement, of: row, now: now)
+            }
+        }
+    }
+
     @discardableResult
     public func reclaim(_ key: QueueKey, now: Int64) async throws -> Int {
         var count = 0

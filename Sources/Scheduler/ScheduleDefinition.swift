@@ -78,8 +78,9 @@ struct ScheduleTarget: Sendable {
     let input: String?
     let groupID: String?
     let deadLetters: String?
-    /// Milliseconds.
-    let maximumAge: Int64
+    let maximumRetries: Int?
+    /// Seconds.
+    let maximumAge: Int?
 
     init(_ json: JSON, maximumInput: Int) throws(SchedulerError) {
         let fields = Fields(json)
@@ -90,13 +91,21 @@ struct ScheduleTarget: Sendable {
         guard input?.utf8.count ?? 0 <= maximumInput else { throw .invalid("Input has more than \(maximumInput) bytes") }
         groupID = try json["SqsParameters"].map { parameters throws(SchedulerError) in try Fields(parameters).text("MessageGroupId") } ?? nil
         deadLetters = try json["DeadLetterConfig"].map { config throws(SchedulerError) in try Fields(config).text("Arn") } ?? nil
-        let age = json["RetryPolicy"]?["MaximumEventAgeInSeconds"]?.integer ?? 86_400
-        guard (60...86_400).contains(age) else { throw .invalid("MaximumEventAgeInSeconds must be a whole number from 60 to 86400") }
-        maximumAge = Int64(age) * 1000
+        maximumRetries = try Self.number(json["RetryPolicy"], "MaximumRetryAttempts", in: 0...185)
+        maximumAge = try Self.number(json["RetryPolicy"], "MaximumEventAgeInSeconds", in: 60...86_400)
+    }
+
+    private static func number(_ json: JSON?, _ name: String, in range: ClosedRange<Int>) throws(SchedulerError) -> Int? {
+        guard let value = json?[name], value != .null else { return nil }
+        guard let number = value.integer, range.contains(number) else {
+            throw .invalid("\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 
     /// Source: Scheduler user guide, "Using context attributes".
-    func body(name: ScheduleName, due: Int64, execution: String) -> String {
+    /// - Parameter attempt: its number, or what stands for it until it is known.
+    func body(name: ScheduleName, due: Int64, execution: String, attempt: String) -> String {
         let time = ScheduleTime.text(due)
         guard let input else {
             return JSON.object([
@@ -107,7 +116,7 @@ struct ScheduleTarget: Sendable {
         }
         guard input.contains("<aws.scheduler.") else { return input }
         return input.replacing("<aws.scheduler.schedule-arn>", with: name.arn).replacing("<aws.scheduler.scheduled-time>", with: time)
-            .replacing("<aws.scheduler.execution-id>", with: execution).replacing("<aws.scheduler.attempt-number>", with: "1")
+            .replacing("<aws.scheduler.execution-id>", with: execution).replacing(ScheduleTerms.attemptPlaceholder, with: attempt)
     }
 }
 

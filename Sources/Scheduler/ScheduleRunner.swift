@@ -1,36 +1,26 @@
 public import DurableQueue
 import FunctionModel
-import JSONValues
 public import Schedules
 import Synchronization
-
-/// Where a target's runs are put.
-public struct ScheduleDestination: Sendable {
-    public let queue: QueueKey
-    /// What the consumer of that queue wants beside the body.
-    public let attributes: [UInt8]
-    /// Whether a run that is too old is of no use to it.
-    public let expires: Bool
-
-    public init(queue: QueueKey, attributes: [UInt8] = [], expires: Bool) {
-        self.queue = queue
-        self.attributes = attributes
-        self.expires = expires
-    }
-}
+public import Triggers
 
 /// Makes a run of each due time: the messages for the target and the schedule's next state in one transaction.
+///
+/// Schedules that are due together are claimed together and written together, so that the last of hundreds is not later
+/// than the first by more than the disk takes twice.
 public final class ScheduleRunner: Sendable {
     /// Finds the queue of an ARN, and makes it where it is one of the platform's own.
-    /// - Throws: `ServiceError(.resourceNotFound)` where there is no such target.
+    /// - Throws: `ServiceError(.resourceNotFound)` or `.invalidParameterValue` where there is no such target.
     public typealias Resolver = @Sendable (_ arn: String, _ account: String, _ region: String) async throws -> ScheduleDestination
 
     private static let lease: Int64 = 60_000
-    private static let retryDelay: Int64 = 5_000
-    /// Due times in one transaction.
-    private static let batch = 20
-    /// Schedules that are worked on at the same time.
-    private static let width = 16
+    /// Schedules in one transaction; bounds what a commit holds up.
+    private static let width = 256
+    /// After a fault of the store, a full disk for example.
+    private static let pause = Duration.seconds(1)
+
+    /// What each schedule has run since the server started, by its ARN.
+    public let activities = TriggerActivities()
 
     private let store: any QueueStore
     private let zones: TimeZoneDatabase
@@ -68,17 +58,11 @@ public final class ScheduleRunner: Sendable {
         var iterator = pokes.makeAsyncIterator()
         while !Task.isCancelled {
             let keys = ready.withLock { ready in
-                defer { ready = [] }
-                return ready
+                let keys = Array(ready.prefix(Self.width))
+                ready.subtract(keys)
+                return keys
             }
-            await withTaskGroup(of: Void.self) { group in
-                var running = 0
-                for key in keys {
-                    if running >= Self.width { await group.next() } else { running += 1 }
-                    group.addTask { await self.work(on: key) }
-                }
-            }
-            if ready.withLock({ $0.isEmpty }) { _ = await iterator.next() }
+            if keys.isEmpty { _ = await iterator.next() } else { await work(on: keys) }
         }
     }
 
@@ -101,101 +85,84 @@ public final class ScheduleRunner: Sendable {
     }
 
     /// Puts a schedule's message in its place; nothing before `time` is due to it.
-    static func arm(_ key: QueueKey, _ definition: ScheduleDefinition, from time: Int64, store: any QueueStore) async throws {
+    /// - Parameter runs: its history so far.
+    static func arm(_ key: QueueKey, _ definition: ScheduleDefinition, from time: Int64, runs: [ScheduleRun] = [], store: any QueueStore) async throws {
         // The second that has begun may have had its run.
         let begin = time / 1000 + (time % 1000 > 0 ? 1 : 0)
-        let tick = ScheduleTick(ScheduleState(created: begin))
+        let tick = ScheduleTick(ScheduleState(created: begin), runs: runs)
         let next = definition.schedule.next(after: begin - 1).map { definition.schedule.moment(of: $0) }
         for result in try await store.enqueue([try tick.message(wake: next, now: time)], to: key, now: time) { _ = try result.get() }
     }
 
-    // MARK: One schedule
+    // MARK: Schedules that are due
 
-    private func work(on key: QueueKey) async {
-        guard let name = ScheduleName(key) else { return }
+    private func work(on keys: [QueueKey]) async {
         do {
-            while let claimed = try await store.claim(from: key, limit: 1, lease: Self.lease, now: now()).first {
-                guard try await run(claimed, name, key) else { return }
+            var targets: [String: Result<ScheduleDestination, ServiceError>] = [:]
+            var steps: [ScheduleStep] = []
+            for (record, claimed) in try await store.claimFirst(of: keys, lease: Self.lease, now: now()) {
+                guard let name = ScheduleName(record.key) else { continue }
+                steps.append(await step(claimed, record, name, &targets))
             }
-        } catch let error as ServiceError where error.code == .resourceNotFound {
-            // Deleted meanwhile.
+            try await write(steps)
         } catch {
-            report("a schedule could not be worked on", name.arn, "\(error)")
+            report("schedules could not be worked on; they are tried again", "", "\(error)")
+            try? await Task.sleep(for: Self.pause)
+            ready.withLock { $0.formUnion(keys) }
         }
     }
 
-    /// - Returns: whether there may be more to do at once.
-    private func run(_ claimed: ClaimedMessage, _ name: ScheduleName, _ key: QueueKey) async throws -> Bool {
-        let record = try await store.queue(key)
-        var tick: ScheduleTick
-        let definition: ScheduleDefinition
+    private func step(
+        _ claimed: ClaimedMessage, _ record: QueueRecord, _ name: ScheduleName, _ targets: inout [String: Result<ScheduleDestination, ServiceError>]
+    ) async -> ScheduleStep {
         do {
-            tick = try ScheduleTick(claimed.message.body)
-            definition = try StoredSchedule(record, name, zones: zones).definition
+            let definition = try StoredSchedule(record, name, zones: zones).definition
+            let arn = definition.target.arn
+            // Of one moment only: a target may go at any time.
+            let key = "\(name.account) \(name.region) \(arn)"
+            let destination: Result<ScheduleDestination, ServiceError>
+            if let known = targets[key] { destination = known } else { destination = try await self.destination(arn, name) }
+            targets[key] = destination
+            return try ScheduleStep(claimed, name, definition, destination: destination, now: now())
         } catch {
             // A time zone may have gone from this host: it is looked for again.
-            return try await postpone(claimed, key, name, "\(error)")
+            return ScheduleStep(postponing: claimed.receipt, name, reason: (error as? ServiceError)?.message ?? "\(error)")
         }
-        let time = now()
-        let step = tick.state.advance(definition.schedule, catchUp: definition.catchUp, now: time, limit: Self.batch)
-        var deliveries: [Settlement.Delivery] = []
-        if !step.due.isEmpty {
-            do {
-                let destination = try await resolve(definition.target.arn, name.account, name.region)
-                deliveries = step.due.map { delivery(of: $0, definition, name, to: destination, now: time) }
-            } catch let error as ServiceError where error.code == .resourceNotFound {
-                report("a schedule's target is not there", name.arn, error.message)
-                deliveries = deadLetters(step.due, definition, name, error.message)
+    }
+
+    private func destination(_ arn: String, _ name: ScheduleName) async throws -> Result<ScheduleDestination, ServiceError> {
+        do {
+            return .success(try await resolve(arn, name.account, name.region))
+        } catch let error as ServiceError where error.code == .resourceNotFound || error.code == .invalidParameterValue {
+            return .failure(error)
+        }
+    }
+
+    private func write(_ steps: [ScheduleStep]) async throws {
+        let results = try await store.settle(steps.map { (key: $0.name.queue, settlement: $0.settlement) }, now: now())
+        var refused: [ScheduleStep] = []
+        for (step, result) in zip(steps, results) {
+            if let problem = step.problem { report("a schedule's run found no way", step.name.arn, problem) }
+            switch result {
+            case .done:
+                note(step)
+                if step.isOver { try await store.delete(step.name.queue) }
+            case .refused(let reason):
+                report("a schedule's run is put off", step.name.arn, reason)
+                refused.append(ScheduleStep(postponing: step.settlement.receipt, step.name, reason: reason))
+            // Changed or deleted meanwhile: nothing was done.
+            case .stale: break
             }
         }
-        let isOver = step.wake == nil && definition.deletesItself
-        if !isOver { deliveries.append(Settlement.Delivery(to: key, try tick.message(wake: step.wake, now: time))) }
-        switch try await store.settle([Settlement(claimed.receipt, .acknowledge, deliveries: deliveries)], of: key, now: time).first {
-        case .done?:
-            if isOver { try await store.delete(key) }
-            return step.wake.map { $0 <= time } ?? false
-        case .refused(let reason)?: return try await postpone(claimed, key, name, reason)
-        // Changed or deleted meanwhile: nothing was done.
-        case .stale?, nil: return false
-        }
+        if !refused.isEmpty { _ = try await store.settle(refused.map { (key: $0.name.queue, settlement: $0.settlement) }, now: now()) }
     }
 
-    private func postpone(_ claimed: ClaimedMessage, _ key: QueueKey, _ name: ScheduleName, _ reason: String) async throws -> Bool {
-        report("a schedule's run is put off", name.arn, reason)
-        let failure = Settlement.Failure(kind: "Postponed", reason: reason, isCounted: true)
-        _ = try await store.settle([Settlement(claimed.receipt, .release(delay: Self.retryDelay, failure))], of: key, now: now())
-        return false
-    }
-
-    private func delivery(
-        of due: Int64, _ definition: ScheduleDefinition, _ name: ScheduleName, to destination: ScheduleDestination, now: Int64
-    ) -> Settlement.Delivery {
-        let id = RequestID.random()
-        let isFIFO = destination.queue.name.hasSuffix(".fifo")
-        return Settlement.Delivery(
-            to: destination.queue,
-            NewMessage(
-                id: id, body: Array(definition.target.body(name: name, due: due, execution: id.description).utf8), attributes: destination.attributes,
-                group: isFIFO ? definition.target.groupID ?? name.name : definition.target.groupID,
-                deduplicationKey: isFIFO ? "\(name.group)/\(name.name)@\(due)" : nil,
-                expires: destination.expires ? now + definition.target.maximumAge : nil, origin: "schedule"))
-    }
-
-    private func deadLetters(_ dues: [Int64], _ definition: ScheduleDefinition, _ name: ScheduleName, _ reason: String) -> [Settlement.Delivery] {
-        guard let key = definition.target.deadLetters.flatMap(QueueKey.init(arn:)), key.account == name.account else { return [] }
-        func text(_ value: String) -> JSON { .object([.init("DataType", .string("String")), .init("StringValue", .string(value))]) }
-        // Source: Scheduler user guide, "Configuring a dead-letter queue": the attributes of a dead letter.
-        let attributes = JSON.object([
-            .init("ERROR_CODE", text("ResourceNotFoundException")), .init("ERROR_MESSAGE", text(reason)), .init("SCHEDULE_ARN", text(name.arn)),
-            .init("TARGET_ARN", text(definition.target.arn)),
-        ])
-        return dues.map { due in
-            let id = RequestID.random()
-            return Settlement.Delivery(
-                to: key,
-                NewMessage(
-                    id: id, body: Array(definition.target.body(name: name, due: due, execution: id.description).utf8),
-                    attributes: Array(attributes.text().utf8), origin: "schedule"))
+    private func note(_ step: ScheduleStep) {
+        guard !step.runs.isEmpty else { return }
+        activities.note(step.name.arn) { activity in
+            for run in step.runs {
+                if let error = run.error { activity.failed(error, at: run.fired) } else { activity.took(at: run.fired) }
+            }
         }
     }
 }

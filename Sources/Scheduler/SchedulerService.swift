@@ -15,14 +15,14 @@ public final class SchedulerService: Sendable {
         }
     }
 
-    private static let maximumPage = 100
+    static let maximumPage = 100
     private static let maximumTags = 50
     private static let shownRuns = 5
 
-    private let store: any QueueStore
-    private let zones: TimeZoneDatabase
+    let store: any QueueStore
+    let zones: TimeZoneDatabase
     /// Milliseconds since 1970.
-    private let now: @Sendable () -> Int64
+    let now: @Sendable () -> Int64
     private let checkTarget: ScheduleRunner.Resolver
 
     /// - Parameter checkTarget: refuses at once what no run could reach.
@@ -63,9 +63,14 @@ public final class SchedulerService: Sendable {
         record.attributes[StoredSchedule.attribute] = definition.json.text()
         record.modified = time
         try await store.update(record)
+        let runs = try await history(record.key)
         // A run that is on its way finds its message gone and does nothing; the schedule begins anew from now.
         try await store.purge(record.key, now: time)
-        if definition.isEnabled { try await ScheduleRunner.arm(record.key, definition, from: time, store: store) }
+        if definition.isEnabled {
+            try await ScheduleRunner.arm(record.key, definition, from: time, runs: runs, store: store)
+        } else if !runs.isEmpty {
+            try await rest(record.key, runs, from: time)
+        }
         return .object([.init("ScheduleArn", .string(stored.name.arn))])
     }
 
@@ -73,6 +78,23 @@ public final class SchedulerService: Sendable {
         let stored = try await schedule(name, group: group, caller)
         let next = stored.definition.isEnabled ? stored.definition.schedule.upcoming(Self.shownRuns, after: now() / 1000) : []
         return .object(stored.json.members + [.init("MartletNextRuns", .array(next.map { .string(ScheduleTime.text($0)) }))])
+    }
+
+    /// What a schedule has run, the newest first; `ScheduleRun.kept` at most.
+    /// - Returns: with the ARN of its target.
+    public func runs(_ name: String, group: String?, _ caller: Caller) async throws -> (target: String, runs: [ScheduleRun]) {
+        let stored = try await schedule(name, group: group, caller)
+        return (stored.definition.target.arn, try await history(stored.record.key).reversed())
+    }
+
+    func history(_ key: QueueKey) async throws -> [ScheduleRun] {
+        try await store.peek(key, after: nil, limit: 1, now: now()).first.flatMap { try? ScheduleTick($0.body).runs } ?? []
+    }
+
+    /// A schedule that is disabled keeps its history in a message that nobody takes up.
+    private func rest(_ key: QueueKey, _ runs: [ScheduleRun], from time: Int64) async throws {
+        let tick = ScheduleTick(ScheduleState(created: time / 1000), runs: runs)
+        for result in try await store.enqueue([try tick.message(wake: nil, now: time)], to: key, now: time) { _ = try result.get() }
     }
 
     public func delete(_ name: String, group: String?, _ caller: Caller) async throws -> JSON {
@@ -120,11 +142,21 @@ public final class SchedulerService: Sendable {
     private func definition(_ body: JSON, _ name: ScheduleName, created: Int64, _ caller: Caller) async throws -> ScheduleDefinition {
         let definition = try ScheduleDefinition(body, name: name, zones: zones, created: created)
         do {
-            _ = try await checkTarget(definition.target.arn, caller.account, caller.region)
+            let destination = try await checkTarget(definition.target.arn, caller.account, caller.region)
+            if destination.attributes != nil { try Self.checkInput(definition.target, name) }
         } catch let error as ServiceError where error.code == .resourceNotFound || error.code == .invalidParameterValue {
             throw SchedulerError.invalid("the target \(definition.target.arn.prefix(200)) cannot be reached: \(error.message)")
         }
         return definition
+    }
+
+    /// A function's event is JSON, also with everything put in that is to be.
+    private static func checkInput(_ target: ScheduleTarget, _ name: ScheduleName) throws(SchedulerError) {
+        guard target.input != nil else { return }
+        let body = target.body(name: name, due: 0, execution: RequestID.random().description, attempt: "1")
+        do throws(JSONFault) { _ = try JSON(parsing: Array(body.utf8), maximumDepth: 128) } catch {
+            throw .invalid("Input must be JSON for a function: \(error)")
+        }
     }
 
     private func record(_ key: QueueKey) async throws -> QueueRecord? {

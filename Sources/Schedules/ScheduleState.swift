@@ -46,6 +46,12 @@ public struct ScheduleState: Hashable, Sendable, Codable {
         public var isMissed = false
         /// Milliseconds since 1970 at which there is more to do; nil when the schedule has ended.
         public var wake: Int64?
+
+        public init(due: [Int64] = [], isMissed: Bool = false, wake: Int64? = nil) {
+            self.due = due
+            self.isMissed = isMissed
+            self.wake = wake
+        }
     }
 
     /// - Parameters:

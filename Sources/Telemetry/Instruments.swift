@@ -8,6 +8,8 @@ public final class Counter: Sendable {
 
     public func increment(by amount: UInt64 = 1) { cell.wrappingAdd(amount, ordering: .relaxed) }
     public var value: UInt64 { cell.load(ordering: .relaxed) }
+    /// For a count that is kept elsewhere; one that is behind changes nothing.
+    public func advance(to value: UInt64) { cell.max(value, ordering: .relaxed) }
 }
 
 /// A number that rises and falls. Safe from any thread. Where several owners share one series (`other`), `add` is right

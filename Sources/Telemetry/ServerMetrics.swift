@@ -23,6 +23,11 @@ public final class ServerMetrics: Sendable {
     /// By `state`: `visible`, `delayed`, `in_flight`.
     public let queueMessages: Family<Gauge>
     public let queueAge: Family<Gauge>
+    public let deadLetters: Family<Counter>
+    public let eventLag: Family<Histogram>
+    public let triggerEvents: Family<Counter>
+    public let triggerFaults: Family<Counter>
+    public let triggerLag: Family<Gauge>
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
@@ -73,6 +78,16 @@ public final class ServerMetrics: Sendable {
         queueMessages = registry.gauge("durable_queue_messages", "Messages of a queue, by state.", labels: ["queue", "state"], maxSeries: maxFunctions * 3)
         queueAge = registry.gauge(
             "durable_queue_oldest_seconds", "Time since a queue's oldest message was accepted.", labels: ["queue"], maxSeries: maxFunctions)
+        deadLetters = registry.counter(
+            "durable_queue_dead_letters_total", "Messages that were received too often and went to their queue's dead letters.", labels: ["queue"],
+            maxSeries: maxFunctions)
+        eventLag = registry.histogram(
+            "event_lag_seconds", "Time from an event's acceptance to the arrival of its attempt, waits between attempts included.",
+            labels: ["function"], maxSeries: maxFunctions)
+        triggerEvents = registry.counter("trigger_events_total", "Events that a source brought.", labels: ["trigger", "kind"], maxSeries: maxFunctions)
+        triggerFaults = registry.counter(
+            "trigger_faults_total", "Events that a source could not bring or that failed.", labels: ["trigger", "kind"], maxSeries: maxFunctions)
+        triggerLag = registry.gauge("trigger_lag_events", "Events that wait in a source.", labels: ["trigger", "kind"], maxSeries: maxFunctions)
         usageRecordsWritten = registry.counter("usage_records_written_total", "Usage records written to a segment.").with()
         sandboxStarts = registry.counter("sandbox_starts_total", "Sandboxes asked of the helper.", labels: ["result"], maxSeries: 8)
         registerProcessMetrics(in: registry)
@@ -86,7 +101,7 @@ public final class ServerMetrics: Sendable {
     /// Ends all series of a deleted function.
     public func remove(function name: String) {
         for family in [invocations, errors, throttles, startKinds] { family.remove(name) }
-        for family in [duration, queueTime, initDuration] { family.remove(name) }
+        for family in [duration, queueTime, initDuration, eventLag] { family.remove(name) }
         for family in [poolWorkers, poolTemplates, queueDepth] { family.remove(name) }
     }
 }
@@ -102,6 +117,7 @@ public struct EventMetrics: Sendable {
     public let inFlight: Gauge
     public let failed: Gauge
     public let oldestSeconds: Gauge
+    public let lag: Histogram
 
     init(_ name: String, in metrics: ServerMetrics) {
         eventsAccepted = metrics.eventsAccepted.with(name)
@@ -113,6 +129,7 @@ public struct EventMetrics: Sendable {
         inFlight = metrics.eventDepth.with(name, "in_flight")
         failed = metrics.eventDepth.with(name, "failed")
         oldestSeconds = metrics.eventAge.with(name)
+        lag = metrics.eventLag.with(name)
     }
 }
 

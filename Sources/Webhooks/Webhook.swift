@@ -44,18 +44,3 @@ public protocol WebhookStore: Sendable {
     /// Nothing happens if there is none.
     func deleteWebhook(id: String) async throws
 }
-
-/// What has come to a webhook since the server started.
-public struct WebhookCounts: Hashable, Sendable {
-    public var accepted = 0
-    public var refused = 0
-    /// The last refusal: milliseconds since 1970, and why.
-    public var lastRefusal: (time: Int64, reason: String)? {
-        get { lastReason.map { (lastTime, $0) } }
-        set { (lastTime, lastReason) = (newValue?.time ?? 0, newValue?.reason) }
-    }
-    private var lastTime: Int64 = 0
-    private var lastReason: String?
-
-    public init() {}
-}

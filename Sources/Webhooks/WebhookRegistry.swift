@@ -1,6 +1,7 @@
 public import AccessControl
 public import FunctionModel
 import Synchronization
+public import Triggers
 
 /// The webhooks of all tenants. Changes go one after the other through the store; look-ups take a lock for a moment.
 public actor WebhookRegistry {
@@ -11,7 +12,8 @@ public actor WebhookRegistry {
         var webhook: Webhook
         /// Made once: it holds the keys.
         var verifier: WebhookVerifier
-        var counts = WebhookCounts()
+        /// What has come to it since the server started.
+        var activity = TriggerActivity()
 
         init(_ webhook: Webhook) {
             self.webhook = webhook
@@ -42,22 +44,17 @@ public actor WebhookRegistry {
     public nonisolated func count(_ id: String, refusal: String?) {
         let time = now()
         entries.withLock { entries in
-            if let refusal {
-                entries[id]?.counts.refused += 1
-                entries[id]?.counts.lastRefusal = (time, refusal)
-            } else {
-                entries[id]?.counts.accepted += 1
-            }
+            if let refusal { entries[id]?.activity.failed(refusal, at: time) } else { entries[id]?.activity.took(at: time) }
         }
     }
 
     // MARK: Management
 
     /// In the order of their names.
-    public nonisolated func list(account: String, region: String) -> [(webhook: Webhook, counts: WebhookCounts)] {
+    public nonisolated func list(account: String, region: String) -> [(webhook: Webhook, activity: TriggerActivity)] {
         entries.withLock { entries in
             entries.values.filter { $0.webhook.function.account == account && $0.webhook.function.region == region }
-                .sorted { $0.webhook.name < $1.webhook.name }.map { ($0.webhook, $0.counts) }
+                .sorted { $0.webhook.name < $1.webhook.name }.map { ($0.webhook, $0.activity) }
         }
     }
 
@@ -106,9 +103,9 @@ public actor WebhookRegistry {
         try await store.save(webhook)
         entries.withLock { entries in
             // It may have been deleted while the store wrote.
-            guard let counts = entries[webhook.id]?.counts else { return }
+            guard let activity = entries[webhook.id]?.activity else { return }
             entries[webhook.id] = Entry(webhook)
-            entries[webhook.id]?.counts = counts
+            entries[webhook.id]?.activity = activity
         }
         return webhook
     }

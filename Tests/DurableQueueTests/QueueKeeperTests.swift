@@ -44,6 +44,8 @@ private final class TimeOnlyStore: QueueStore {
     func enqueue(_ messages: [NewMessage], to key: QueueKey, now: Int64) async throws -> [Result<Accepted, ServiceError>] { throw Unexpected() }
     func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage] { throw Unexpected() }
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
+    func claimFirst(of keys: [QueueKey], lease: Int64, now: Int64) async throws -> [(queue: QueueRecord, claimed: ClaimedMessage)] { throw Unexpected() }
+    func settle(_ settlements: [(key: QueueKey, settlement: Settlement)], now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
     func reclaim(_ key: QueueKey, now: Int64) async throws -> Int { throw Unexpected() }
     func counts(of key: QueueKey, now: Int64) async throws -> QueueCounts { throw Unexpected() }
     func peek(_ key: QueueKey, after: StoredMessage?, limit: Int, now: Int64) async throws -> [StoredMessage] { throw Unexpected() }

@@ -89,6 +89,48 @@ def test_retries_are_as_many_as_configured(w, name):
     assert len(attempts(w, request_id)) == 1
 
 
+def test_events_with_one_idempotency_key_run_once(w, name):
+    w.create(name, CODE)
+    first = w.cli("invoke", name, "--event", "--idempotency-key", "order-17", "--payload", '{"n": 1}').stdout.strip()
+    again = w.invoke(name, {"n": 2}, kind="Event", headers={"X-Martlet-Idempotency-Key": "order-17"})
+    assert again.status == 202 and again.request_id == first
+    other = w.cli_json("invoke", name, "--event", "--idempotency-key", "order-18")["requestId"]
+    assert other != first
+    wait_attempts(w, other, 1)
+    wait_attempts(w, first, 1)
+    assert sorted(r["requestId"] for r in w.records(name) if r["trigger"] == "async") == sorted([first, other])
+    assert [e for e in events_at(w, name)] in ([{"n": 1}, {}], [{}, {"n": 1}])
+    for arguments in (["--idempotency-key", "k"], ["--event", "--log"]):
+        assert w.cli("invoke", name, *arguments, check=False).returncode == 64
+    said = w.cli("invoke", name, "--event", "--idempotency-key", "two words", check=False)
+    assert said.returncode == 1 and "X-Martlet-Idempotency-Key" in said.stderr
+
+
+def test_an_idempotency_key_holds_over_a_kill(make_world, name):
+    w = make_world()
+    w.create(name, CODE)
+    first = w.cli("invoke", name, "--event", "--idempotency-key", "k").stdout.strip()
+    w.kill()
+    w.start()
+    assert w.cli("invoke", name, "--event", "--idempotency-key", "k").stdout.strip() == first
+
+
+def test_each_attempts_failure_and_log_are_shown(make_world, name):
+    w = make_world(config={"async": {"retryDelays": [0.05]}})
+    w.create(name, "def handler(event, context):\n    print('weighing', event['n'])\n    raise ValueError(f\"too heavy: {event['n']}\")\n")
+    w.boto().put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=2)
+    request_id = send(w, name, {"n": 7})
+    wait_until(lambda: [e for e in w.cli_json("async", "list", name)["events"] if e["isFailed"]], 20, "the event is given up")
+    shown = w.cli("async", "list", name, "--request", request_id).stdout
+    for attempt in (1, 2, 3):
+        assert f"attempt {attempt}  " in shown, shown
+    assert shown.count("ValueError: too heavy: 7") >= 3 and shown.count("weighing 7") == 3, shown
+    failures = w.cli_json("async", "list", name, "--request", request_id)["events"][0]["failures"]
+    assert [f["attempt"] for f in failures] == [1, 2, 3] and {f["kind"] for f in failures} == {"ValueError"}
+    w.cli("async", "discard", name, request_id)
+    assert not w.cli_json("async", "list", name)["events"]
+
+
 def test_event_goes_to_the_version_it_was_sent_to(w, name):
     w.create(name, CODE)
     version = w.boto().publish_version(FunctionName=name)["Version"]

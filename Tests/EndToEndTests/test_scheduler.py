@@ -127,6 +127,93 @@ def test_a_schedule_survives_a_kill_and_runs_once(make_world):
     assert "Messages" not in w.boto(service="sqs").receive_message(QueueUrl=url, WaitTimeSeconds=1)
 
 
+QUICK = {"async": {"retryDelays": [0.05]}}
+
+
+def runs(w, name):
+    return w.cli_json("schedule", "runs", name)["runs"]
+
+
+def test_a_targets_own_rules_decide_on_attempts_and_its_dead_letters_say_why(make_world):
+    """The function would be tried three times; the schedule says once more, and where the event then goes."""
+    w = make_world(config=QUICK)
+    sqs = w.boto(service="sqs")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    w.create("fails", "def handler(event, context):\n    print('attempt', event['attempt'])\n    raise ValueError(event['attempt'])\n")
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:fails"
+    w.boto(service="scheduler").create_schedule(
+        Name="s", ScheduleExpression=once(1), FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"attempt": "<aws.scheduler.attempt-number>", "by": "<aws.scheduler.schedule-arn>"}',
+                "RetryPolicy": {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 3600},
+                "DeadLetterConfig": {"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead"}})
+    message, = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"]
+    why = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    schedule = f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/s"
+    assert why["ERROR_CODE"] == "ValueError" and why["ERROR_MESSAGE"] == "2" and why["RETRY_ATTEMPTS"] == "1", why
+    assert why["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts" and why["SCHEDULE_ARN"] == schedule and why["TARGET_ARN"] == arn
+    assert json.loads(message["Body"]) == {"attempt": "2", "by": schedule}
+    assert why["EXECUTION_ID"] == runs(w, "s")[0]["requestId"]
+    assert [line.split()[-1] for line in w.logs("fails").splitlines() if "attempt " in line] == ["1", "2"]
+    run, = runs(w, "s")
+    assert run["status"] == "givenUp" and run["attempts"] == 2 and run["error"] == "functionError", run
+
+
+def test_a_run_that_was_given_up_without_a_dead_letter_queue_is_kept_with_its_reason(make_world):
+    w = make_world(config=QUICK)
+    w.create("fails", "def handler(event, context):\n    raise ValueError('no paper')\n")
+    w.cli("schedule", "set", "s", once(1), "fails", "--retries", 0)
+    wait_until(lambda: runs(w, "s") and runs(w, "s")[0]["status"] == "givenUp", 20, lambda: f"the run is given up: {runs(w, 's')}")
+    assert runs(w, "s")[0]["error"] == "ValueError: no paper" and runs(w, "s")[0]["attempts"] == 1
+    assert w.cli_json("async", "list", "fails")["events"][0]["requestId"] == runs(w, "s")[0]["requestId"]
+
+
+def test_the_history_survives_a_kill_and_tells_each_run(make_world):
+    w = make_world()
+    w.create("report", "def handler(event, context):\n    return event\n")
+    w.cli("schedule", "set", "s", once(1), "report", "--input", '{"at": "<aws.scheduler.scheduled-time>"}')
+    wait_until(lambda: runs(w, "s") and runs(w, "s")[0]["status"] == "success", 20, lambda: f"the run succeeds: {runs(w, 's')}")
+    before, = runs(w, "s")
+    assert before["attempts"] == 1 and before["latenessMs"] >= 0 and w.record(before["requestId"])["trigger"] == "schedule"
+    w.kill()
+    w.start()
+    assert runs(w, "s") == [before]
+    shown = w.cli("schedule", "show", "s").stdout
+    assert before["requestId"] in shown and "success" in shown
+    assert w.cli_json("schedule", "show", "s")["MartletLastRuns"] == [before]
+    assert w.cli("schedule", "runs", "none", check=False).returncode == 1
+
+
+def test_the_input_for_a_function_is_json(scheduler, w, name):
+    w.create(name, "def handler(event, context):\n    return event\n")
+    with pytest.raises(scheduler.exceptions.ValidationException) as caught:
+        scheduler.create_schedule(Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"},
+                                  Target={"Arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}", "RoleArn": ROLE, "Input": "{no json"})
+    assert "Input must be JSON" in caught.value.response["Message"]
+
+
+def test_hundreds_of_schedules_of_one_second_run_once_each(make_world):
+    w = make_world()
+    sqs, scheduler = w.boto(service="sqs"), w.boto(service="scheduler")
+    url = sqs.create_queue(QueueName="target")["QueueUrl"]
+    when = once(15)
+    for number in range(200):
+        scheduler.create_schedule(Name=f"s{number}", ScheduleExpression=when, FlexibleTimeWindow={"Mode": "OFF"},
+                                  Target={"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:target", "RoleArn": ROLE, "Input": str(number)})
+    got = []
+
+    def drained():
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["SentTimestamp"]).get("Messages", []):
+            got.append((int(message["Body"]), int(message["Attributes"]["SentTimestamp"])))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return len(got) >= 200
+    wait_until(drained, 60, lambda: f"200 runs, not {len(got)}", 0.01)
+    assert sorted(number for number, _ in got) == list(range(200))
+    due = datetime.datetime.fromisoformat(when[3:-1]).replace(tzinfo=datetime.timezone.utc).timestamp() * 1000
+    late = sorted(sent - due for _, sent in got)
+    print(f"lateness p50 {late[100]:.0f} ms, p99 {late[197]:.0f} ms")
+    assert late[0] >= 0
+
+
 def test_signatures_for_the_service_are_accepted(scratch):
     with world(scratch / "scheduler-closed", dev=False) as closed:
         assert closed.boto(service="scheduler").list_schedule_groups()["ScheduleGroups"][0]["Name"] == "default"

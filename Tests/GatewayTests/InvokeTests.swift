@@ -95,8 +95,10 @@ private let path = "/2015-03-31/functions/hello/invocations"
     }
 
     private final class FakeAcceptor: EventAcceptor {
-        var accepted: [(invocation: Invocation, completion: (ServiceError?) -> Void)] = []
-        func accept(_ invocation: Invocation, completion: @escaping (ServiceError?) -> Void) { accepted.append((invocation, completion)) }
+        var accepted: [(invocation: Invocation, completion: (Result<RequestID, ServiceError>) -> Void)] = []
+        func accept(_ invocation: Invocation, completion: @escaping (Result<RequestID, ServiceError>) -> Void) {
+            accepted.append((invocation, completion))
+        }
     }
 
     @Test(arguments: [path, "/2014-11-13/functions/hello/invoke-async", "/2014-11-13/functions/hello/invoke-async/"])
@@ -107,7 +109,7 @@ private let path = "/2015-03-31/functions/hello/invocations"
         #expect(gateway.response() == nil)
         let event = try #require(events.accepted.first)
         #expect(String(buffer: event.invocation.event) == "{\"a\":1}")
-        event.completion(nil)
+        event.completion(.success(event.invocation.requestID))
         let response = try #require(gateway.response())
         #expect(response.status == 202)
         #expect(response.body.isEmpty)
@@ -119,11 +121,32 @@ private let path = "/2015-03-31/functions/hello/invocations"
         let events = FakeAcceptor()
         let gateway = try EmbeddedGateway(events: events, configure: { $0.maximumEvent = 10 })
         gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", "Event")])
-        events.accepted.first?.completion(ServiceError(.tooManyRequests, "the queue is full", retryAfter: 1))
+        events.accepted.first?.completion(.failure(ServiceError(.tooManyRequests, "the queue is full", retryAfter: 1)))
         #expect(gateway.response()?.status == 429)
         gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", "Event")], body: Array("\"123456789\"".utf8))
         #expect(gateway.response()?.status == 413)
         #expect(events.accepted.count == 1)
+    }
+
+    @Test func repeatedEventIsAnsweredWithTheFirstOnesID() throws {
+        let events = FakeAcceptor()
+        let gateway = try EmbeddedGateway(events: events)
+        gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", "Event"), ("X-Martlet-Idempotency-Key", "order-17")])
+        let event = try #require(events.accepted.first)
+        // No webhook's delivery can have the same.
+        #expect(event.invocation.deduplicationKey == "client:order-17")
+        let first = RequestID.random()
+        event.completion(.success(first))
+        #expect(gateway.response()?.fields["x-amzn-requestid"] == first.description)
+    }
+
+    @Test(arguments: [("Event", ""), ("Event", String(repeating: "k", count: 129)), ("Event", "two words"), ("RequestResponse", "order-17")])
+    func faultyIdempotencyKeyIsRefused(_ type: String, _ key: String) throws {
+        let events = FakeAcceptor()
+        let gateway = try EmbeddedGateway(events: events)
+        gateway.request("POST", path, headers: [("X-Amz-Invocation-Type", type), ("X-Martlet-Idempotency-Key", key)])
+        #expect(gateway.response()?.status == 400)
+        #expect(events.accepted.isEmpty && gateway.invoker.invocations.isEmpty)
     }
 
     @Test(arguments: ["Event", "Later"])

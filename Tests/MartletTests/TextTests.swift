@@ -16,6 +16,16 @@ private let plain = Style(isTerminal: false, environment: [:])
             ])
     }
 
+    @Test func longTextsAreCutToTheWidthAndNumbersAreNot() {
+        var table = TextTable([.init("name"), .init("source"), .init("events", .right)])
+        table.add(["a-rather-long-name", "arn:aws:sqs:us-east-1:123456789012:orders", "1234567"])
+        let lines = table.lines(plain, fitting: 40)
+        #expect(lines.allSatisfy { $0.count <= 40 })
+        #expect(lines[1].hasSuffix("1234567") && lines[1].contains("…"))
+        #expect(table.lines(plain, fitting: 10)[1].hasSuffix("1234567"), "nothing is cut beyond what can be read")
+        #expect(table.lines(plain)[1].contains("123456789012:orders"))
+    }
+
     @Test func colourIsForTerminalsOnly() {
         #expect(plain.red("x") == "x")
         #expect(Style(isTerminal: true, environment: [:]).red("x") == "\u{1B}[31mx\u{1B}[0m")

@@ -43,6 +43,38 @@ import Testing
         try await first.settle([Settlement(message.receipt, action)], of: orders, now: now).first
     }
 
+    // MARK: Several queues at once
+
+    @Test func firstMessageOfEachQueueIsClaimedAndSettledWithTheOthers() async throws {
+        let gone = QueueKey(account: "111111111111", region: "us-east-1", name: "gone")
+        try await make(orders)
+        try await make(dead)
+        try await send("a")
+        try await send("b")
+        _ = try await first.enqueue([message("c")], to: dead, now: 0)
+        let claimed = try await second.claimFirst(of: [orders, gone, dead], lease: 1_000, now: 0)
+        #expect(claimed.map(\.queue.key) == [orders, dead])
+        #expect(claimed.map { text($0.claimed) } == ["a", "c"])
+        let receipts = claimed.map(\.claimed.receipt)
+        let results = try await first.settle(
+            [
+                (key: orders, settlement: Settlement(receipts[0], .acknowledge)), (key: gone, settlement: Settlement(receipts[0], .acknowledge)),
+                (key: dead, settlement: Settlement(receipts[1], .release(delay: 500, nil))),
+            ], now: 0)
+        #expect(isDone(results[0]) && isStale(results[1]) && isDone(results[2]))
+        #expect(try await first.counts(of: orders, now: 0).total == 1)
+        #expect(try await second.claimFirst(of: [orders, dead], lease: 1_000, now: 500).map { text($0.claimed) } == ["b", "c"])
+    }
+
+    @Test func messageIsFoundInWhateverState() async throws {
+        try await make(orders)
+        let id = try await send("a", delay: 100).id
+        #expect(try await second.find(id, in: orders, now: 0)?.state == .delayed)
+        #expect(try await claim(now: 100).count == 1)
+        #expect(try await second.find(id, in: orders, now: 100)?.state == .inFlight)
+        #expect(try await first.discard(id, from: orders, now: 100) == false, "what runs cannot be taken away")
+    }
+
     // MARK: Queues
 
     @Test func queueComesBackAsItWasMade() async throws {

@@ -38,7 +38,7 @@ private final class World: Sendable {
         resolve = { arn, _, _ in
             guard let key = QueueKey(arn: arn) else { throw ServiceError(.invalidParameterValue, "no ARN of a queue") }
             _ = try await store.queue(key)
-            return ScheduleDestination(queue: key, expires: false)
+            return ScheduleDestination(queue: key)
         }
         let clock = self.clock
         service = SchedulerService(store: store, now: { clock.time.withLock { $0 } }, checkTarget: resolve)
@@ -88,6 +88,11 @@ private final class World: Sendable {
     func list() async throws -> [String] {
         try await service.list(group: nil, prefix: nil, state: nil, limit: nil, token: nil, caller)["Schedules"]?.array?.compactMap { $0["Name"]?.string } ?? []
     }
+
+    func history(_ name: String) async throws -> [ScheduleRun] { try await service.runs(name, group: nil, caller).runs }
+
+    /// The clock is set by hand, as an administrator does it.
+    func set(_ seconds: Int64) { clock.time.withLock { $0 += seconds * 1000 } }
 
     /// What the target has got, taken away.
     func runs() async throws -> [String] {
@@ -170,6 +175,74 @@ private final class World: Sendable {
         #expect(try await world.runs() == ["2026-11-21T16:00:00Z"])
     }
 
+    @Test func clockThatJumpsAheadRunsByThePolicyAndOnceMoreBackNothingTwice() async throws {
+        let world = try await World()
+        try await world.create("s", "cron(0 * * * ? *)", #","MartletCatchUp":"all""#)
+        try await world.live()
+        world.set(3 * 3_600)
+        try await world.live()
+        let ahead = ["2026-11-21T15:00:00Z", "2026-11-21T16:00:00Z", "2026-11-21T17:00:00Z", "2026-11-21T18:00:00Z"]
+        #expect(try await world.runs() == ahead)
+        // Back to where it was: each hour comes once more, and has run.
+        world.set(-3 * 3_600)
+        for _ in 0..<3 { try await world.live(passing: 3_600) }
+        #expect(try await world.runs().isEmpty)
+        try await world.live(passing: 3_600)
+        #expect(try await world.runs() == ["2026-11-21T19:00:00Z"])
+        #expect(try await world.history("s").count == 5)
+    }
+
+    @Test func clockThatJumpsBackBeyondTheCreationRunsNothingUntilItsTimeComes() async throws {
+        let world = try await World()
+        try await world.create("s", "rate(1 hour)")
+        try await world.live()
+        #expect(try await world.runs() == ["2026-11-21T15:00:00Z"])
+        world.set(-86_400)
+        for _ in 0..<24 { try await world.live(passing: 3_600) }
+        #expect(try await world.runs().isEmpty)
+        try await world.live(passing: 3_600)
+        #expect(try await world.runs() == ["2026-11-21T16:00:00Z"])
+    }
+
+    @Test func hundredsThatAreDueTogetherRunOnceEach() async throws {
+        let world = try await World()
+        for number in 0..<300 { try await world.create("s\(number)", "cron(0 * * * ? *)") }
+        try await world.live(passing: 3_600)
+        _ = try await world.runs()
+        try await world.live(passing: 3_600)
+        try await world.live()
+        #expect(try await world.runs() == Array(repeating: "2026-11-21T17:00:00Z", count: 300))
+    }
+
+    @Test func historyTellsEachRunOfTheLastFifty() async throws {
+        let world = try await World()
+        try await world.create("s", "rate(1 minute)", #","MartletCatchUp":"all""#)
+        try await world.live()
+        let first = try #require(try await world.history("s").first)
+        #expect(first.due == 1_795_273_200 && first.fired == world.now && first.lateness == 0)
+        #expect(first.id != nil && first.error == nil)
+        try await world.live(passing: 60 * 60)
+        let runs = try await world.history("s")
+        #expect(runs.count == ScheduleRun.kept)
+        #expect(runs.first?.due == 1_795_273_200 + 3_600 && runs.last?.due == 1_795_273_200 + 3_600 - 49 * 60)
+        #expect(runs.last?.lateness == Int64(49 * 60_000))
+        // A change begins the schedule anew, not its history; a rest keeps it too.
+        try await world.update("s", "rate(1 day)", #","State":"DISABLED""#)
+        #expect(try await world.history("s") == runs)
+        try await world.live(passing: 400 * 86_400)
+        #expect(try await world.runs().allSatisfy { $0 != "new" })
+        #expect(try await world.list() == ["s"])
+    }
+
+    @Test func runThatFoundNoTargetIsInTheHistoryWithItsReason() async throws {
+        let world = try await World()
+        try await world.create("s", "rate(1 hour)")
+        try await world.store.delete(World.target)
+        try await world.live()
+        let run = try #require(try await world.history("s").first)
+        #expect(run.id == nil && run.error?.contains("target") == true)
+    }
+
     @Test func runWithoutATargetGoesToTheDeadLetters() async throws {
         let world = try await World()
         let dead = QueueKey(account: "123456789012", region: "us-east-1", name: "dead")
@@ -196,6 +269,8 @@ private final class World: Sendable {
         #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"FLEXIBLE"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:none","RoleArn":"r"}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"ScheduleExpressionTimezone":"Mars/Base","Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
+        #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r","RetryPolicy":{"MaximumRetryAttempts":186}}}"#,
+        #"{"ScheduleExpression":"rate(1 hour)","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r","RetryPolicy":{"MaximumEventAgeInSeconds":59}}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","StartDate":"2027-01-01","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
         #"{"ScheduleExpression":"rate(1 hour)","State":"ON","FlexibleTimeWindow":{"Mode":"OFF"},"Target":{"Arn":"arn:aws:sqs:us-east-1:123456789012:target","RoleArn":"r"}}"#,
     ])

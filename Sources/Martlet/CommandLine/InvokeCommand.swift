@@ -21,6 +21,10 @@ struct InvokeCommand: Verb {
     var log = false
     @Option(help: "The version to run.")
     var qualifier: String?
+    @Flag(help: "Do not wait: the event is kept durably and runs by itself; printed is its request ID.")
+    var event = false
+    @Option(help: ArgumentHelp("With --event: of several with one key within five minutes, one runs; all get its request ID.", valueName: "key"))
+    var idempotencyKey: String?
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
@@ -31,17 +35,24 @@ struct InvokeCommand: Verb {
         guard [standardInput, payload, file].compactMap({ $0 }).count <= 1 else {
             throw ValidationError("Only one of --payload, --file and - can give the event")
         }
+        guard !event || !log else { throw ValidationError("--event waits for no log; see it later with: martlet logs NAME --request ID") }
+        guard event || idempotencyKey == nil else { throw ValidationError("--idempotency-key is for --event") }
     }
 
     func perform() async throws {
         var request = APIRequest("POST", LambdaPaths.invocations(name))
-        request.body = try event()
-        request.headers = [("Content-Type", "application/json"), ("X-Amz-Invocation-Type", "RequestResponse")]
-        if log || output.json { request.headers.append(("X-Amz-Log-Type", "Tail")) }
+        request.body = try body()
+        request.headers = [("Content-Type", "application/json"), ("X-Amz-Invocation-Type", event ? "Event" : "RequestResponse")]
+        if let idempotencyKey { request.headers.append(("X-Martlet-Idempotency-Key", idempotencyKey)) }
+        if !event, log || output.json { request.headers.append(("X-Amz-Log-Type", "Tail")) }
         if let qualifier { request.query.append(("Qualifier", qualifier)) }
         // Lambda's longest time limit, and some for the queue and a cold start.
         request.timeout = 960
         let response = try await server.client().send(request)
+        if event {
+            let id = response.header("x-amzn-RequestId") ?? ""
+            return output.json ? output.print(json: .object([.init("statusCode", .integer(response.status)), .init("requestId", .string(id))])) : Terminal.print(id)
+        }
         let tail = response.header("X-Amz-Log-Result").flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) }
         let functionError = response.header("X-Amz-Function-Error")
         if output.json {
@@ -62,7 +73,7 @@ struct InvokeCommand: Verb {
         if !output.json { Terminal.printBytes(response.body + (response.body.last == 0x0A ? [] : [0x0A])) }
     }
 
-    private func event() throws -> [UInt8] {
+    private func body() throws -> [UInt8] {
         if let payload { return Array(payload.utf8) }
         if let file { return try LocalFile.read(file) }
         if standardInput != nil { return try LocalFile.readStandardInput() }

@@ -12,12 +12,14 @@ enum MartletPaths {
     private static let base = ["martlet", "v1"]
     static let node = base + ["node"]
     static let usage = base + ["usage"]
+    static let triggers = base + ["triggers"]
     static let webhooks = base + ["webhooks"]
     static func usage(invocation: String) -> [String] { usage + ["invocations", invocation] }
     static func logs(_ function: String) -> [String] { base + ["logs", function] }
     static func package(_ sha256: String) -> [String] { base + ["packages", sha256] }
     static func function(_ name: String) -> [String] { base + ["functions", name] }
     static func settings(_ name: String) -> [String] { function(name) + ["settings"] }
+    static func scheduleRuns(_ name: String) -> [String] { base + ["schedules", name, "runs"] }
     static let queues = base + ["queues"]
     static func queue(_ name: String) -> [String] { queues + [name] }
     static let async = base + ["async"]

@@ -5,7 +5,7 @@ internal import JSONValues
 struct ScheduleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schedule", abstract: "Run functions, or send messages to queues, by the clock.",
-        subcommands: [ScheduleSetCommand.self, ScheduleListCommand.self, ScheduleDescribeCommand.self, ScheduleDeleteCommand.self])
+        subcommands: [ScheduleSetCommand.self, ScheduleListCommand.self, ScheduleShowCommand.self, ScheduleRunsCommand.self, ScheduleDeleteCommand.self])
 }
 
 /// A schedule's name and its group.
@@ -38,6 +38,12 @@ struct ScheduleSetCommand: Verb {
     var timeZone = "UTC"
     @Option(help: "Minutes within which a run may begin; 0 for at once.")
     var window = 0
+    @Option(help: "Further attempts after the function's error, 0 to 185. Without it, as the function has it.")
+    var retries: Int?
+    @Option(help: "Seconds for which a run is attempted, 60 to 86400. Without it, as the function has it.")
+    var maximumAge: Int?
+    @Option(help: ArgumentHelp("The ARN of the queue that gets runs which were given up.", valueName: "arn"))
+    var deadLetters: String?
     @Option(help: "What becomes of due times that passed while the server was down: skip, last or all.")
     var catchUp = "last"
     @Flag(help: "Keep it, but let it rest.")
@@ -49,6 +55,11 @@ struct ScheduleSetCommand: Verb {
         let client = try server.client()
         var target: [JSON.Member] = [.init("Arn", .string(try await arn(client))), .init("RoleArn", .string("arn:aws:iam::000000000000:role/none"))]
         if let input { target.append(.init("Input", .string(input))) }
+        if let deadLetters { target.append(.init("DeadLetterConfig", .object([.init("Arn", .string(deadLetters))]))) }
+        let retry = [("MaximumRetryAttempts", retries), ("MaximumEventAgeInSeconds", maximumAge)].compactMap { name, value in
+            value.map { JSON.Member(name, .integer($0)) }
+        }
+        if !retry.isEmpty { target.append(.init("RetryPolicy", .object(retry))) }
         let flexible: [JSON.Member] =
             window == 0
             ? [.init("Mode", .string("OFF"))] : [.init("Mode", .string("FLEXIBLE")), .init("MaximumWindowInMinutes", .integer(window))]
@@ -109,17 +120,23 @@ struct ScheduleListCommand: Verb {
     }
 }
 
-struct ScheduleDescribeCommand: Verb {
-    static let configuration = CommandConfiguration(commandName: "describe", abstract: "Show a schedule and its next runs.")
+struct ScheduleShowCommand: Verb {
+    /// Of the last runs.
+    private static let shownRuns = 5
+
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show a schedule, its next runs and its last ones.", aliases: ["describe"])
 
     @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
     func perform() async throws {
-        let shown = try await server.client().send(APIRequest("GET", schedule.path, query: schedule.query)).json()
+        let client = try server.client()
+        let shown = try await client.send(APIRequest("GET", schedule.path, query: schedule.query)).json()
+        let runs = try await ScheduleRuns.load(schedule, limit: Self.shownRuns, client)
         if output.json {
-            output.print(json: shown)
+            output.print(json: .object(shown.members + [.init("MartletLastRuns", runs["runs"] ?? .array([]))]))
             return
         }
         let lines = [
@@ -132,6 +149,9 @@ struct ScheduleDescribeCommand: Verb {
             guard let value, !value.isEmpty else { continue }
             Terminal.print(name + String(repeating: " ", count: 13 - name.count) + value)
         }
+        guard runs["runs"]?.array?.isEmpty == false else { return }
+        Terminal.print("")
+        for line in ScheduleRuns.lines(runs, output.style) { Terminal.print(line) }
     }
 }
 

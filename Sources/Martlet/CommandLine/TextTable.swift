@@ -16,13 +16,15 @@ struct TextTable {
 
     mutating func add(_ row: [String]) { rows.append(row) }
 
-    func lines(_ style: Style) -> [String] {
+    /// - Parameter width: of the terminal: texts of the widest columns are cut until a line fits. Numbers never are.
+    func lines(_ style: Style, fitting width: Int? = nil) -> [String] {
         let all = [columns.map(\.title)] + rows + (total.map { [$0] } ?? [])
-        let widths = columns.indices.map { column in all.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+        var widths = columns.indices.map { column in all.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+        if let width { cut(&widths, to: width) }
         func line(_ cells: [String]) -> String {
             var text = ""
             for (index, column) in columns.enumerated() {
-                let cell = index < cells.count ? cells[index] : ""
+                let cell = Self.cut(index < cells.count ? cells[index] : "", to: widths[index])
                 let space = String(repeating: " ", count: widths[index] - cell.count)
                 text += column.alignment == .left ? cell + space : space + cell
                 if index < columns.count - 1 { text += "  " }
@@ -37,6 +39,18 @@ struct TextTable {
         }
         return lines
     }
+
+    /// The widest column of texts gives way first, and none below what makes it readable.
+    private func cut(_ widths: inout [Int], to width: Int) {
+        let narrowest = 8
+        while widths.reduce(2 * max(0, columns.count - 1), +) > width {
+            let candidates = columns.indices.filter { columns[$0].alignment == .left && widths[$0] > narrowest }
+            guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { return }
+            widths[widest] -= 1
+        }
+    }
+
+    private static func cut(_ text: String, to width: Int) -> String { text.count > width ? text.prefix(max(0, width - 1)) + "…" : text }
 }
 
 /// One row of comma-separated values (RFC 4180).

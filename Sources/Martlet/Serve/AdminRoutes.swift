@@ -26,6 +26,7 @@ struct AdminRoutes: Sendable {
     let isLoopbackOnly: Bool
     let metrics: ServerMetrics
     let queues: QueueRoutes
+    let triggers: TriggerRoutes
 
     private static let pageSize = 1_000
     private static let longestWaitSeconds = 30
@@ -46,7 +47,7 @@ struct AdminRoutes: Sendable {
             ControlRoute("GET", "/martlet/v1/logs/{FunctionName}") { try await log($0) },
             ControlRoute("GET", "/martlet/v1/usage") { try await usage($0) },
             ControlRoute("GET", "/martlet/v1/usage/invocations/{RequestId}") { try await invocation($0) },
-        ] + queues.all
+        ] + queues.all + triggers.all
     }
 
     private func key(_ request: ControlRequest) -> FunctionKey {
@@ -235,6 +236,7 @@ struct AdminRoutes: Sendable {
             function.queueDepth.set(sum.6)
         }
         await queues.measure(metrics)
+        await triggers.measure(metrics)
         return .text(String(decoding: metrics.registry.render(), as: UTF8.self), type: MetricsRegistry.contentType)
     }
 }

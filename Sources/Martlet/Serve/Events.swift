@@ -35,6 +35,9 @@ struct Events: Sendable {
         do { store = try await SQLiteQueueStore.open(path: "queue.sqlite", limits: limits) } catch {
             throw CommandFailure("opening queue.sqlite in the data directory \(configuration.data) failed: \(error)")
         }
+        store.observe { activity in
+            for (queue, count) in activity.deadLetters { metrics.deadLetters.with(queue.name).increment(by: UInt64(count)) }
+        }
         let clock = SteadyClock()
         var settings = EventConfiguration()
         settings.maximumInFlight = configuration.async.maximumInFlight > 0 ? configuration.async.maximumInFlight : max(1, configuration.nodeConcurrency / 2)
@@ -99,20 +102,20 @@ struct Events: Sendable {
 
     /// Returns when the event is durable.
     /// - Parameter event: at most 1 MiB of JSON.
+    /// - Returns: the request ID that it runs under: the first one's, where it repeats another by its key.
     /// - Throws: `ServiceError`: why it is refused.
     func accept(
         _ event: ByteBuffer, for function: FunctionKey, qualifier: String?, requestID: RequestID, trigger: Trigger, deduplicationKey: String?
-    ) async throws {
-        let refusal = try await loop.flatSubmit { [loop, dispatcher, clock] in
-            let promise = loop.makePromise(of: ServiceError?.self)
+    ) async throws -> RequestID {
+        try await loop.flatSubmit { [loop, dispatcher, clock] in
+            let promise = loop.makePromise(of: RequestID.self)
             dispatcher.value.accept(
                 Invocation(
                     requestID: requestID, function: function, qualifier: qualifier, trigger: trigger, event: event, arrived: .now(),
                     arrivedMilliseconds: clock.milliseconds(), deduplicationKey: deduplicationKey)
-            ) { promise.succeed($0) }
+            ) { promise.completeWith($0.mapError { $0 as any Error }) }
             return promise.futureResult
         }.get()
-        if let refusal { throw refusal }
     }
 
     func queueExists(_ key: QueueKey) async throws -> Bool { try await queue(key) != nil }

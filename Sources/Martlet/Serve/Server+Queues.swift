@@ -17,7 +17,7 @@ extension Server {
     }
 
     /// Schedules, whose runs are events for functions and messages for queues.
-    func makeScheduler(_ events: Events, _ registry: FunctionRegistry) -> (runner: ScheduleRunner, routes: [ControlRoute]) {
+    func makeScheduler(_ events: Events, _ registry: FunctionRegistry) -> (runner: ScheduleRunner, service: SchedulerService, routes: [ControlRoute]) {
         let (clock, store) = (events.clock, events.store)
         let resolve: ScheduleRunner.Resolver = { arn, account, region in
             guard let destination = EventDestination(arn: arn), destination.account == account, destination.region == region else {
@@ -29,11 +29,11 @@ extension Server {
                 let queue = AsyncQueue.pending(function)
                 let time = clock.milliseconds()
                 _ = try await store.create(QueueRecord(key: queue, kind: .internal, created: time, modified: time))
-                return ScheduleDestination(queue: queue, attributes: AsyncQueue.attributes(qualifier: qualifier), expires: true)
+                return ScheduleDestination(queue: queue) { AsyncQueue.attributes(qualifier: qualifier, terms: DeliveryTerms($0)) }
             case .queue(let account, let region, let name):
                 let key = QueueKey(account: account, region: region, name: name)
                 guard try await events.queueExists(key) else { throw ServiceError(.resourceNotFound, "the queue \(name) does not exist") }
-                return ScheduleDestination(queue: key, expires: false)
+                return ScheduleDestination(queue: key)
             case .eventBus: throw ServiceError(.invalidParameterValue, "there is no event bus here yet")
             }
         }
@@ -42,10 +42,19 @@ extension Server {
         }
         let service = SchedulerService(store: store, now: { clock.milliseconds() }, checkTarget: resolve)
         let routes = SchedulerRoutes(service) { error, id in Self.report("a request for a schedule failed", error, id) }
-        return (runner, routes.all)
+        return (runner, service, routes.all)
     }
 
     private static func report(_ what: StaticString, _ error: ServiceError, _ id: RequestID) {
         Log.error(what, ["error": .init(describing: error), "requestId": .init(id.description)])
+    }
+}
+
+extension DeliveryTerms {
+    /// A schedule's own rules for the attempts of its runs.
+    init(_ terms: ScheduleTerms) {
+        self.init(
+            maximumRetries: terms.maximumRetries, maximumAge: terms.maximumAge, deadLetters: terms.deadLetters,
+            letter: terms.deadLetters == nil ? nil : terms.letter, attemptPlaceholder: terms.numbersAttempts ? ScheduleTerms.attemptPlaceholder : nil)
     }
 }

@@ -15,6 +15,7 @@ internal import Registry
 internal import Sandbox
 internal import SQLiteStore
 internal import Telemetry
+internal import Triggers
 internal import WarmPool
 internal import Webhooks
 internal import WorkerNode
@@ -55,17 +56,14 @@ struct Server {
             store: store, packages: packages, runtimes: RuntimeCatalog(offered: facts.runtimes.map(\.name)), now: wallMilliseconds)
         let snapshot = await registry.snapshot
         let metrics = ServerMetrics()
-        let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics)
+        let urls = TriggerActivities()
+        let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics, urls: urls)
         let folding = Task { await folder.run() }
         let mappings = try await EventSourceMappingRegistry(store: store, now: wallMilliseconds)
         let events = try await Events(configuration, pipeline, snapshot: snapshot, loop: loop, mappings: mappings, metrics: metrics)
         let keeping = Task { await events.run() }
 
         let logReader = try FunctionLogReader(directory: "logs")
-        let admin = AdminRoutes(
-            registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
-            loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
-            queues: QueueRoutes(events: events, registry: registry))
         let (host, port) = boundAddress()
         let baseURL = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         var gatewayConfiguration = GatewayConfiguration()
@@ -83,13 +81,24 @@ struct Server {
         }
         let sqs = makeSQS(events, baseURL: baseURL)
         let scheduler = makeScheduler(events, registry)
+        let catalogs: [any TriggerCatalog] = [
+            WebhookTriggers(webhooks: webhooks, baseURL: baseURL), ScheduleTriggers(service: scheduler.service, activities: scheduler.runner.activities),
+            EventSourceMappingTriggers(mappings: mappings, store: events.store),
+            FunctionURLTriggers(registry: registry, activities: urls, baseURL: baseURL),
+        ]
+        let admin = AdminRoutes(
+            registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
+            loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
+            queues: QueueRoutes(events: events, registry: registry),
+            triggers: TriggerRoutes(catalogs: catalogs, registry: registry, now: wallMilliseconds))
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
             }.all + EventSourceMappingRoutes(mappings: mappings, functions: registry, now: wallMilliseconds) { try await events.queue($0) }.all
-                + hooks.all + admin.all + sqs.routes + scheduler.routes,
+                + hooks.all + admin.all + sqs.routes + scheduler.routes
+                + ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder).all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
@@ -156,7 +165,8 @@ struct Server {
     }
 
     private func makePipeline(
-        _ loop: any EventLoop, link: HelperLink, facts: NodeFacts, snapshot: RegistrySnapshot, usageLog: UsageLog, metrics: ServerMetrics
+        _ loop: any EventLoop, link: HelperLink, facts: NodeFacts, snapshot: RegistrySnapshot, usageLog: UsageLog, metrics: ServerMetrics,
+        urls: TriggerActivities
     ) async throws -> NIOLoopBound<InvocationPipeline> {
         var settings = PipelineConfiguration()
         settings.nodeConcurrency = configuration.nodeConcurrency
@@ -172,7 +182,7 @@ struct Server {
         let logConfiguration = logSettings
         let clock = wallMilliseconds
         return try await loop.submit {
-            let meter = InvocationMeter(metrics)
+            let meter = InvocationMeter(metrics, urls: urls)
             let pipeline = InvocationPipeline(
                 node: SandboxNode(link: link, facts: facts, loop: loop), snapshot: snapshot, usage: UsageSegmentWriter(log: usageLog),
                 logs: try FunctionLogWriter(directory: "logs", configuration: logConfiguration), configuration: pipelineSettings,
@@ -266,9 +276,15 @@ private final class Ending: Sendable {
 /// Turns records into metrics. Confined to the loop.
 private final class InvocationMeter {
     private let metrics: ServerMetrics
+    private let urls: TriggerActivities
     private var functions: [String: FunctionMetrics] = [:]
+    private var events: [String: EventMetrics] = [:]
 
-    init(_ metrics: ServerMetrics) { self.metrics = metrics }
+    /// - Parameter urls: counts calls of function URLs.
+    init(_ metrics: ServerMetrics, urls: TriggerActivities) {
+        self.metrics = metrics
+        self.urls = urls
+    }
 
     private func function(_ name: String) -> FunctionMetrics {
         if let known = functions[name] { return known }
@@ -283,6 +299,23 @@ private final class InvocationMeter {
         function(record.key.name).finished(
             record.outcome, start: record.startKind, handlerMicroseconds: UInt64(record.handlerMicroseconds),
             queueMicroseconds: UInt64(record.queueMicroseconds))
+        if record.trigger.isEvent { events(record.key.name).lag.observe(microseconds: UInt64(record.ageMilliseconds) * 1_000) }
+        if record.trigger == .functionURL { called(record) }
+    }
+
+    private func events(_ name: String) -> EventMetrics {
+        if let known = events[name] { return known }
+        let made = metrics.events(name)
+        if events.count < 1_000 { events[name] = made }
+        return made
+    }
+
+    private func called(_ record: UsageRecord) {
+        let time = record.startMilliseconds
+        urls.note(FunctionURLTriggers.name(record.key)) { activity in
+            activity.took(at: time)
+            if record.outcome != .success, record.outcome != .cancelled { activity.failed("\(record.outcome)", at: time) }
+        }
     }
 
     func refused(_ key: FunctionKey, _ reason: PoolRefusal) {

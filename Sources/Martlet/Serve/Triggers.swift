@@ -1,0 +1,91 @@
+internal import DurableQueue
+internal import EventDispatch
+internal import EventSourceMappings
+internal import FunctionModel
+internal import Registry
+internal import Scheduler
+internal import Schedules
+internal import Triggers
+internal import Webhooks
+
+/// Webhooks; what came to each is counted where it is verified.
+struct WebhookTriggers: TriggerCatalog {
+    let webhooks: WebhookRegistry
+    let baseURL: String
+
+    func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
+        webhooks.list(account: account, region: region).map { webhook, activity in
+            let function = webhook.function.arn
+            return TriggerEntry(
+                kind: "webhook", name: webhook.name, source: baseURL + webhook.path, target: webhook.qualifier.map { "\(function):\($0)" } ?? function,
+                state: .enabled, activity: activity, now: now)
+        }
+    }
+}
+
+/// Event source mappings, with the depth of the queue that each takes from.
+struct EventSourceMappingTriggers: TriggerCatalog {
+    let mappings: EventSourceMappingRegistry
+    let store: any QueueStore
+
+    func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
+        var entries: [TriggerEntry] = []
+        for mapping in mappings.list(account: account, region: region) {
+            let counts = try await counts(mapping.source, now: now)
+            let status = mappings.status(mapping.id)
+            let isFailing = counts == nil || status.lastResult.hasPrefix("PROBLEM")
+            entries.append(
+                TriggerEntry(
+                    kind: "queue", name: mapping.id, source: mapping.source.arn, target: mapping.functionARN,
+                    state: !mapping.isEnabled ? .disabled : isFailing ? .failing : .enabled, activity: status.activity, now: now,
+                    depth: counts?.total, oldest: counts?.oldest))
+        }
+        return entries
+    }
+
+    /// Nil for a queue that was deleted.
+    private func counts(_ key: QueueKey, now: Int64) async throws -> QueueCounts? {
+        do { return try await store.counts(of: key, now: now) } catch let error as ServiceError where error.code == .resourceNotFound { return nil }
+    }
+}
+
+/// Schedules; what each has run is in its history.
+struct ScheduleTriggers: TriggerCatalog {
+    let service: SchedulerService
+    let activities: TriggerActivities
+
+    func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
+        try await service.all(SchedulerService.Caller(account: account, region: region)).map { schedule in
+            let isFailing = schedule.runs.last?.error != nil
+            let state: TriggerEntry.State = !schedule.isEnabled ? .disabled : isFailing ? .failing : schedule.isFinished ? .finished : .enabled
+            var entry = TriggerEntry(
+                kind: "schedule", name: schedule.group == "default" ? schedule.name : "\(schedule.group)/\(schedule.name)",
+                source: schedule.expression, target: schedule.target, state: state, activity: activities.activity(schedule.arn), now: now)
+            // A schedule's last run may have been long before the server started.
+            entry.lastEvent = entry.lastEvent ?? schedule.runs.last { $0.error == nil }?.fired
+            if entry.lastFault == nil, let run = schedule.runs.last(where: { $0.error != nil }) {
+                entry.lastFault = TriggerActivity.Fault(time: run.fired, reason: run.error ?? "")
+            }
+            return entry
+        }
+    }
+}
+
+/// Function URLs; calls are counted where their usage is recorded.
+struct FunctionURLTriggers: TriggerCatalog {
+    let registry: FunctionRegistry
+    let activities: TriggerActivities
+    let baseURL: String
+
+    /// - Returns: the name under which a function's calls are counted.
+    static func name(_ key: FunctionKey) -> String { key.description }
+
+    func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
+        await registry.functions(account: account, region: region).compactMap { record in
+            guard record.url != nil else { return nil }
+            return TriggerEntry(
+                kind: "url", name: record.key.name, source: "\(baseURL)/fn/\(record.key.name)", target: record.key.arn,
+                state: record.reservedConcurrency == 0 ? .disabled : .enabled, activity: activities.activity(Self.name(record.key)), now: now)
+        }
+    }
+}
