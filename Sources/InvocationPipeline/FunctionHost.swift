@@ -969,7 +969,10 @@ final class FunctionHost: EnvironmentOwner {
             initMicroseconds: micros, totalMicroseconds: micros,
             billedMilliseconds: UInt32(clamping: max(1, (nanoseconds + 999_999) / 1_000_000)), memorySize: UInt32(version.configuration.memorySize),
             cpuMicroseconds: cpuMicroseconds)
-        do { try pipeline.usage.write(record) } catch { pipeline.report("usage of an init cannot be recorded", version, "\(error)") }
+        do {
+            try pipeline.usage.write(record)
+            pipeline.initialised(record)
+        } catch { pipeline.report("usage of an init cannot be recorded", version, "\(error)") }
     }
 
     private func writeInitLog(_ sandbox: SandboxHandle) {

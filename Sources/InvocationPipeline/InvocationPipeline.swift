@@ -8,17 +8,21 @@ public import WorkerNode
 
 /// What the pipeline tells for metrics; all calls come on the loop and must be cheap.
 public struct PipelineObserver {
+    /// An invocation or an init was recorded.
     public var finished: (UsageRecord) -> Void
     public var refused: (FunctionKey, PoolRefusal) -> Void
+    /// The function does not exist any more.
+    public var deleted: (FunctionKey) -> Void
     /// For the operator's log: what failed, for which version, why.
     public var failure: (_ what: String, FunctionVersion, _ reason: String) -> Void
 
     public init(
         finished: @escaping (UsageRecord) -> Void, refused: @escaping (FunctionKey, PoolRefusal) -> Void,
-        failure: @escaping (String, FunctionVersion, String) -> Void
+        deleted: @escaping (FunctionKey) -> Void, failure: @escaping (String, FunctionVersion, String) -> Void
     ) {
         self.finished = finished
         self.refused = refused
+        self.deleted = deleted
         self.failure = failure
     }
 }
@@ -138,7 +142,12 @@ public final class InvocationPipeline: Invoker {
             guard let host = hosts[revision] else { continue }
             if wanted.contains(revision) { host.update(configuration.limits(reserved: record?.reservedConcurrency)) } else { host.retire() }
         }
-        if let record { spares.noteUse(of: record.latest.configuration.runtime) } else { try? logs.delete(changed) }
+        if let record {
+            spares.noteUse(of: record.latest.configuration.runtime)
+        } else {
+            try? logs.delete(changed)
+            observer.deleted(changed)
+        }
     }
 
     /// Waits until the version can answer.
@@ -260,6 +269,8 @@ public final class InvocationPipeline: Invoker {
         if let record { observer.finished(record) }
         if isDraining && calls.isEmpty { drainedAll() }
     }
+
+    func initialised(_ record: UsageRecord) { observer.finished(record) }
 
     func refused(_ call: Call, _ reason: PoolRefusal) {
         observer.refused(call.invocation.function, reason)

@@ -1,4 +1,5 @@
 public import FunctionModel
+import Synchronization
 
 /// The metrics of a Martlet server by name. Made once at start and handed to whoever counts.
 public final class ServerMetrics: Sendable {
@@ -31,6 +32,7 @@ public final class ServerMetrics: Sendable {
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
+    private let shownPools = Mutex<Set<String>>([])
 
     /// - Parameter maxFunctions: functions that get series of their own; the rest are shown as `other`.
     public init(registry: MetricsRegistry = MetricsRegistry(), maxFunctions: Int = 1_000) {
@@ -96,91 +98,108 @@ public final class ServerMetrics: Sendable {
     /// The instruments of one function, looked up once and kept with it: each use is then a few nanoseconds.
     public func function(_ name: String) -> FunctionMetrics { FunctionMetrics(name, in: self) }
 
-    public func events(_ name: String) -> EventMetrics { EventMetrics(name, in: self) }
+    /// Sets the gauges of all pools, by function. A function that is missing has none any more.
+    public func setPools(_ pools: [String: PoolFigures]) {
+        shownPools.withLock { shown in
+            for name in shown where pools[name] == nil {
+                for family in [poolWorkers, poolTemplates, queueDepth] { family.remove(name) }
+            }
+            shown = Set(pools.keys)
+            for (name, figures) in pools {
+                poolWorkers.with(name, "starting").set(figures.workersStarting)
+                poolWorkers.with(name, "ready").set(figures.workersReady)
+                poolWorkers.with(name, "busy").set(figures.workersBusy)
+                poolWorkers.with(name, "ending").set(figures.workersEnding)
+                poolTemplates.with(name, "starting").set(figures.templatesStarting)
+                poolTemplates.with(name, "ready").set(figures.templatesReady)
+                queueDepth.with(name).set(figures.queueDepth)
+            }
+        }
+    }
+
+    public func events(_ name: String) -> EventGauges { EventGauges(name, in: self) }
 
     /// Ends all series of a deleted function.
     public func remove(function name: String) {
-        for family in [invocations, errors, throttles, startKinds] { family.remove(name) }
+        for family in [invocations, errors, throttles, startKinds, eventsAccepted, eventRetries, eventsGivenUp, eventFaults] { family.remove(name) }
         for family in [duration, queueTime, initDuration, eventLag] { family.remove(name) }
-        for family in [poolWorkers, poolTemplates, queueDepth] { family.remove(name) }
+        for family in [poolWorkers, poolTemplates, queueDepth, eventDepth, eventAge] { family.remove(name) }
     }
 }
 
-/// The instruments of one function's events.
-public struct EventMetrics: Sendable {
-    public let eventsAccepted: Counter
-    public let eventRetries: Counter
-    public let eventsGivenUp: Counter
-    public let eventFaults: Counter
+/// The gauges of one function's events, set when somebody looks.
+public struct EventGauges: Sendable {
     public let visible: Gauge
     public let delayed: Gauge
     public let inFlight: Gauge
     public let failed: Gauge
     public let oldestSeconds: Gauge
-    public let lag: Histogram
 
     init(_ name: String, in metrics: ServerMetrics) {
-        eventsAccepted = metrics.eventsAccepted.with(name)
-        eventRetries = metrics.eventRetries.with(name)
-        eventsGivenUp = metrics.eventsGivenUp.with(name)
-        eventFaults = metrics.eventFaults.with(name)
         visible = metrics.eventDepth.with(name, "visible")
         delayed = metrics.eventDepth.with(name, "delayed")
         inFlight = metrics.eventDepth.with(name, "in_flight")
         failed = metrics.eventDepth.with(name, "failed")
         oldestSeconds = metrics.eventAge.with(name)
-        lag = metrics.eventLag.with(name)
     }
 }
 
-public struct FunctionMetrics: Sendable {
-    private let outcomes: [Counter]
+/// One function's workers, templates and waiting requests, added up over its versions.
+public struct PoolFigures: Equatable, Sendable {
+    public var workersStarting = 0
+    public var workersReady = 0
+    public var workersBusy = 0
+    public var workersEnding = 0
+    public var templatesStarting = 0
+    public var templatesReady = 0
+    public var queueDepth = 0
+
+    public init() {}
+}
+
+/// The instruments of one function. What seldom happens has a series from its first time on: with all of them, what is kept
+/// of functions that nobody calls would be twice as much.
+public final class FunctionMetrics: Sendable {
+    private let name: String
+    private let metrics: ServerMetrics
+    private let successes: Counter
     private let starts: [Counter]
-    public let errors: Counter
-    /// The function's own concurrency was used up.
-    public let throttledByConcurrency: Counter
-    /// The queue was full, or the request's time in it was over.
-    public let throttledByQueue: Counter
-    /// The node or the tenant had no room.
-    public let throttledByNode: Counter
-    public let duration: Histogram
-    public let queueTime: Histogram
-    public let initDuration: Histogram
-    public let workersStarting: Gauge
-    public let workersReady: Gauge
-    public let workersBusy: Gauge
-    public let workersEnding: Gauge
-    public let templatesStarting: Gauge
-    public let templatesReady: Gauge
-    public let queueDepth: Gauge
+    private let errors: Counter
+    private let duration: Histogram
+    private let queueTime: Histogram
 
     init(_ name: String, in metrics: ServerMetrics) {
-        outcomes = Outcome.allCases.map { metrics.invocations.with(name, $0.metricLabel) }
+        self.name = name
+        self.metrics = metrics
+        successes = metrics.invocations.with(name, Outcome.success.metricLabel)
         starts = StartKind.allCases.map { metrics.startKinds.with(name, $0.metricLabel) }
         errors = metrics.errors.with(name)
-        throttledByConcurrency = metrics.throttles.with(name, "concurrency")
-        throttledByQueue = metrics.throttles.with(name, "queue")
-        throttledByNode = metrics.throttles.with(name, "node")
         duration = metrics.duration.with(name)
         queueTime = metrics.queueTime.with(name)
-        initDuration = metrics.initDuration.with(name)
-        workersStarting = metrics.poolWorkers.with(name, "starting")
-        workersReady = metrics.poolWorkers.with(name, "ready")
-        workersBusy = metrics.poolWorkers.with(name, "busy")
-        workersEnding = metrics.poolWorkers.with(name, "ending")
-        templatesStarting = metrics.poolTemplates.with(name, "starting")
-        templatesReady = metrics.poolTemplates.with(name, "ready")
-        queueDepth = metrics.queueDepth.with(name)
     }
 
     /// Counts one finished invocation; what counts as an error is decided here alone.
     public func finished(_ outcome: Outcome, start: StartKind, handlerMicroseconds: UInt64, queueMicroseconds: UInt64) {
-        outcomes[Int(outcome.rawValue)].increment()
+        if outcome == .success { successes.increment() } else { metrics.invocations.with(name, outcome.metricLabel).increment() }
         starts[Int(start.rawValue)].increment()
         if outcome.isFunctionError { errors.increment() }
         duration.observe(microseconds: handlerMicroseconds)
         queueTime.observe(microseconds: queueMicroseconds)
     }
+
+    /// Counts one init of a template or an environment.
+    public func initialised(microseconds: UInt64) { metrics.initDuration.with(name).observe(microseconds: microseconds) }
+
+    public func throttled(_ reason: ThrottleReason) { metrics.throttles.with(name, reason.rawValue).increment() }
+}
+
+public enum ThrottleReason: String, Sendable {
+    /// The function's own concurrency was used up.
+    case concurrency
+    /// The queue was full, or the request's time in it was over.
+    case queue
+    /// The node or the tenant had no room.
+    case node
 }
 
 extension Outcome {

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from harness.processes import wait_until
 from harness.world import ECHO, MARTLET
 
 
@@ -105,6 +106,18 @@ def test_metrics_count_invocations(w, echo):
     for _ in range(5):
         w.call(echo, {})
     assert count() == before + 5
+
+
+def test_metrics_show_init_and_forget_a_deleted_function(w):
+    name = "short-lived"
+    w.create(name, ECHO)
+    w.call(name, {})
+    text = w.http("GET", "/metrics").text
+    inits = re.search(rf'functions_init_seconds_count{{function="{name}"}} (\d+)', text)
+    assert inits and int(inits[1]) >= 1, text
+    w.delete(name)
+    wait_until(lambda: f'"{name}"' not in w.http("GET", "/metrics").text, 10, "series of a deleted function")
+
 
 
 def test_a_server_that_is_not_there_is_said_in_a_sentence(w):

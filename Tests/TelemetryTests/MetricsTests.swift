@@ -71,6 +71,27 @@ import Testing
         #expect(report.value("seen_total", ["function": "c"]) == 1)
     }
 
+    @Test func poolThatIsGoneHasNoGauges() throws {
+        let metrics = ServerMetrics()
+        var pool = PoolFigures()
+        pool.workersReady = 3
+        metrics.setPools(["hello": pool, "other": PoolFigures()])
+        #expect(try Exposition(metrics.registry.render()).value("pool_workers", ["function": "hello", "state": "ready"]) == 3)
+        metrics.setPools(["other": PoolFigures()])
+        let after = try Exposition(metrics.registry.render())
+        #expect(after.value("pool_workers", ["function": "hello", "state": "ready"]) == nil)
+        #expect(after.value("pool_workers", ["function": "other", "state": "ready"]) == 0)
+    }
+
+    @Test func whatNeverHappenedHasNoSeries() throws {
+        let metrics = ServerMetrics()
+        metrics.function("hello").finished(.success, start: .ready, handlerMicroseconds: 300, queueMicroseconds: 20)
+        let report = try Exposition(metrics.registry.render())
+        #expect(report.value("functions_invocations_total", ["function": "hello", "outcome": "success"]) == 1)
+        #expect(report.value("functions_invocations_total", ["function": "hello", "outcome": "timeout"]) == nil)
+        #expect(report.value("functions_errors_total", ["function": "hello"]) == 0)
+    }
+
     @Test func sameLabelsGiveTheSameInstrument() {
         let family = MetricsRegistry().counter("seen_total", "Seen.", labels: ["function"])
         #expect(family.with("a") === family.with("a"))
@@ -102,8 +123,11 @@ import Testing
         hello.finished(.success, start: .ready, handlerMicroseconds: 300, queueMicroseconds: 20)
         hello.finished(.timeout, start: .cold, handlerMicroseconds: 3_000_000, queueMicroseconds: 20_000)
         hello.finished(.interrupted, start: .ready, handlerMicroseconds: 5, queueMicroseconds: 5)
-        hello.throttledByQueue.increment()
-        hello.queueDepth.set(7)
+        hello.throttled(.queue)
+        hello.initialised(microseconds: 30_000)
+        var pool = PoolFigures()
+        pool.queueDepth = 7
+        metrics.setPools(["hello": pool])
         metrics.usageRecordsWritten.increment(by: 2)
         let report = try Exposition(metrics.registry.render())
         #expect(report.value("functions_invocations_total", ["function": "hello", "outcome": "timeout"]) == 1)
@@ -112,6 +136,7 @@ import Testing
         #expect(report.value("functions_duration_seconds_count", ["function": "hello"]) == 3)
         #expect(report.value("functions_queue_seconds_sum", ["function": "hello"]) == 0.020025)
         #expect(report.value("functions_start_kind_total", ["function": "hello", "start": "ready"]) == 2)
+        #expect(report.value("functions_init_seconds_count", ["function": "hello"]) == 1)
         #expect(report.value("queue_depth", ["function": "hello"]) == 7)
         #expect(report.value("usage_records_written_total") == 2)
         #expect(try #require(report.value("process_resident_memory_bytes")) > 1_000_000)

@@ -213,28 +213,19 @@ struct AdminRoutes: Sendable {
     private func exposition() async -> ControlResponse {
         let descriptions = (try? await loop.submit { pipeline.value.descriptions() }.get()) ?? []
         // Versions of one function add up.
-        var sums: [String: (Int, Int, Int, Int, Int, Int, Int)] = [:]
+        var pools: [String: PoolFigures] = [:]
         for (version, host) in descriptions {
-            var sum = sums[version.key.name] ?? (0, 0, 0, 0, 0, 0, 0)
-            sum.0 += host.counts.starting
-            sum.1 += host.counts.ready
-            sum.2 += host.counts.busy
-            sum.3 += host.counts.ending
-            sum.4 += host.counts.templatesStarting
-            sum.5 += host.counts.templatesReady
-            sum.6 += host.counts.queued
-            sums[version.key.name] = sum
+            var pool = pools[version.key.name] ?? PoolFigures()
+            pool.workersStarting += host.counts.starting
+            pool.workersReady += host.counts.ready
+            pool.workersBusy += host.counts.busy
+            pool.workersEnding += host.counts.ending
+            pool.templatesStarting += host.counts.templatesStarting
+            pool.templatesReady += host.counts.templatesReady
+            pool.queueDepth += host.counts.queued
+            pools[version.key.name] = pool
         }
-        for (name, sum) in sums {
-            let function = metrics.function(name)
-            function.workersStarting.set(sum.0)
-            function.workersReady.set(sum.1)
-            function.workersBusy.set(sum.2)
-            function.workersEnding.set(sum.3)
-            function.templatesStarting.set(sum.4)
-            function.templatesReady.set(sum.5)
-            function.queueDepth.set(sum.6)
-        }
+        metrics.setPools(pools)
         await queues.measure(metrics)
         await triggers.measure(metrics)
         return .text(String(decoding: metrics.registry.render(), as: UTF8.self), type: MetricsRegistry.contentType)

@@ -45,15 +45,14 @@ struct Events: Sendable {
         settings.retryDelays = configuration.async.retryDelays.map { Int64($0 * 1_000) }
         let eventSettings = settings
         dispatcher = try await loop.submit {
-            let meter = EventMeter(metrics)
-            return NIOLoopBound(
+            NIOLoopBound(
                 EventDispatcher(
                     store: store, invoker: pipeline.value, snapshot: snapshot, loop: loop, configuration: eventSettings,
                     observer: EventObserver(
-                        accepted: { meter.metrics($0).eventsAccepted.increment() }, retried: { meter.metrics($0).eventRetries.increment() },
-                        gaveUp: { key, _ in meter.metrics(key).eventsGivenUp.increment() },
+                        accepted: { metrics.eventsAccepted.with($0.name).increment() }, retried: { metrics.eventRetries.with($0.name).increment() },
+                        gaveUp: { key, _ in metrics.eventsGivenUp.with(key.name).increment() },
                         failure: { what, key, reason in
-                            meter.metrics(key).eventFaults.increment()
+                            metrics.eventFaults.with(key.name).increment()
                             Log.error("an event could not be handled", ["what": .init(what), "function": .init(key.description), "reason": .init(reason)])
                         }),
                     now: { clock.milliseconds() }),
@@ -146,21 +145,5 @@ final class SteadyClock: Sendable {
             offset = max(offset, wall - running)
             return running + offset
         }
-    }
-}
-
-/// Handles of metrics by function. Confined to the loop.
-private final class EventMeter {
-    private let all: ServerMetrics
-    private var functions: [String: EventMetrics] = [:]
-
-    init(_ metrics: ServerMetrics) { all = metrics }
-
-    func metrics(_ key: FunctionKey) -> EventMetrics {
-        if let known = functions[key.name] { return known }
-        let made = all.events(key.name)
-        // Beyond the registry's own bound every further name shares one handle.
-        if functions.count < 1_000 { functions[key.name] = made }
-        return made
     }
 }

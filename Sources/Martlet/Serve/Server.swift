@@ -187,7 +187,7 @@ struct Server {
                 node: SandboxNode(link: link, facts: facts, loop: loop), snapshot: snapshot, usage: UsageSegmentWriter(log: usageLog),
                 logs: try FunctionLogWriter(directory: "logs", configuration: logConfiguration), configuration: pipelineSettings,
                 observer: PipelineObserver(
-                    finished: { meter.finished($0) }, refused: { meter.refused($0, $1) },
+                    finished: { meter.finished($0) }, refused: { meter.refused($0, $1) }, deleted: { meter.deleted($0) },
                     failure: { what, version, reason in
                         Log.error("a function could not be served", ["what": .init(what), "function": .init(version.key.description), "reason": .init(reason)])
                     }),
@@ -278,7 +278,6 @@ private final class InvocationMeter {
     private let metrics: ServerMetrics
     private let urls: TriggerActivities
     private var functions: [String: FunctionMetrics] = [:]
-    private var events: [String: EventMetrics] = [:]
 
     /// - Parameter urls: counts calls of function URLs.
     init(_ metrics: ServerMetrics, urls: TriggerActivities) {
@@ -296,18 +295,14 @@ private final class InvocationMeter {
 
     func finished(_ record: UsageRecord) {
         metrics.usageRecordsWritten.increment()
+        guard record.trigger != .initialization else {
+            return function(record.key.name).initialised(microseconds: UInt64(record.initMicroseconds))
+        }
         function(record.key.name).finished(
             record.outcome, start: record.startKind, handlerMicroseconds: UInt64(record.handlerMicroseconds),
             queueMicroseconds: UInt64(record.queueMicroseconds))
-        if record.trigger.isEvent { events(record.key.name).lag.observe(microseconds: UInt64(record.ageMilliseconds) * 1_000) }
+        if record.trigger.isEvent { metrics.eventLag.with(record.key.name).observe(microseconds: UInt64(record.ageMilliseconds) * 1_000) }
         if record.trigger == .functionURL { called(record) }
-    }
-
-    private func events(_ name: String) -> EventMetrics {
-        if let known = events[name] { return known }
-        let made = metrics.events(name)
-        if events.count < 1_000 { events[name] = made }
-        return made
     }
 
     private func called(_ record: UsageRecord) {
@@ -318,11 +313,16 @@ private final class InvocationMeter {
         }
     }
 
+    func deleted(_ key: FunctionKey) {
+        functions[key.name] = nil
+        metrics.remove(function: key.name)
+    }
+
     func refused(_ key: FunctionKey, _ reason: PoolRefusal) {
         switch reason {
-        case .throttledFunction: function(key.name).throttledByConcurrency.increment()
-        case .queueFull, .deadline: function(key.name).throttledByQueue.increment()
-        case .unavailable: function(key.name).throttledByNode.increment()
+        case .throttledFunction: function(key.name).throttled(.concurrency)
+        case .queueFull, .deadline: function(key.name).throttled(.queue)
+        case .unavailable: function(key.name).throttled(.node)
         case .initFailed, .draining: break
         }
     }
