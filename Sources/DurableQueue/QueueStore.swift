@@ -35,6 +35,9 @@ public protocol QueueStore: Sendable {
     /// One result for each, in order. All of a settlement is done or nothing of it.
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result]
 
+    /// One result for each, in order, all in one transaction. All of a posting is done or nothing of it.
+    func post(_ postings: [Posting], now: Int64) async throws -> [Posting.Result]
+
     /// Ends every lease in a queue, for its only consumer when it starts again: what the one before held is lost with it.
     /// - Returns: how many.
     @discardableResult

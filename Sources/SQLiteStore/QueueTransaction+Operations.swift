@@ -24,10 +24,20 @@ extension QueueTransaction {
         }
         if let key = message.deduplicationKey, let first = try duplicate(of: key, in: row, now: now) { return .success(first) }
         if let refusal = try refusal(row, bytes: message.size) { return .failure(refusal) }
+        return .success(try add(message, to: row, now: now))
+    }
+
+    /// For a message of which all else was checked.
+    func accept(_ message: NewMessage, into row: QueueRow, now: Int64) throws {
+        if let key = message.deduplicationKey, try duplicate(of: key, in: row, now: now) != nil { return }
+        _ = try add(message, to: row, now: now)
+    }
+
+    private func add(_ message: NewMessage, to row: QueueRow, now: Int64) throws -> Accepted {
         let sequence = try nextSequence()
         try insert(message, sequence: sequence, into: row, sent: now, now: now)
         if let key = message.deduplicationKey { try remember(key, message.id, sequence, in: row, now: now) }
-        return .success(Accepted(id: message.id, sequence: sequence, isDuplicate: false))
+        return Accepted(id: message.id, sequence: sequence, isDuplicate: false)
     }
 
     private func duplicate(of key: String, in row: QueueRow, now: Int64) throws -> Accepted? {

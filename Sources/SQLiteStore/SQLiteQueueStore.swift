@@ -108,6 +108,10 @@ public final class SQLiteQueueStore: QueueStore {
         }
     }
 
+    public func post(_ postings: [Posting], now: Int64) async throws -> [Posting.Result] {
+        try await run("accept messages for several queues") { transaction in try postings.map { try transaction.post($0, now: now) } }
+    }
+
     @discardableResult
     public func reclaim(_ key: QueueKey, now: Int64) async throws -> Int {
         var count = 0

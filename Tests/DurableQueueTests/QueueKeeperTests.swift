@@ -46,6 +46,7 @@ private final class TimeOnlyStore: QueueStore {
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
     func claimFirst(of keys: [QueueKey], lease: Int64, now: Int64) async throws -> [(queue: QueueRecord, claimed: ClaimedMessage)] { throw Unexpected() }
     func settle(_ settlements: [(key: QueueKey, settlement: Settlement)], now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
+    func post(_ postings: [Posting], now: Int64) async throws -> [Posting.Result] { throw Unexpected() }
     func reclaim(_ key: QueueKey, now: Int64) async throws -> Int { throw Unexpected() }
     func counts(of key: QueueKey, now: Int64) async throws -> QueueCounts { throw Unexpected() }
     func peek(_ key: QueueKey, after: StoredMessage?, limit: Int, now: Int64) async throws -> [StoredMessage] { throw Unexpected() }
