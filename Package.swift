@@ -76,6 +76,8 @@ let package = Package(
         .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "Triggers"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
+        .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
+        .target(name: "EventBus", dependencies: ["CloudEvents", "DurableQueue", "EventPatterns", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
         .target(name: "SQSAPI", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", crypto], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
@@ -85,7 +87,8 @@ let package = Package(
         .target(
             name: "SQLiteStore",
             dependencies: [
-                "BlockingThread", "DurableQueue", "EventSourceMappings", "FunctionModel", "Metering", "Registry", "Webhooks", "CSQLite", "CSQLiteShim",
+                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "Registry", "Webhooks",
+                "CSQLite", "CSQLiteShim",
             ],
             swiftSettings: strict),
         .target(
@@ -101,14 +104,14 @@ let package = Package(
         .target(
             name: "EventDispatch",
             dependencies: [
-                "DurableQueue", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues", "Metering", "Registry",
+                "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues", "Metering", "Registry",
                 "SQSAPI",
             ] + nio,
             swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
-                "AccessControl", "DurableQueue", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues",
+                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues",
                 "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "Webhooks",
             ] + nio,
             swiftSettings: strict),
@@ -117,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
+                "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
                 "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
@@ -131,7 +134,10 @@ let package = Package(
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
-            name: "SQLiteStoreTests", dependencies: ["AccessControl", "DurableQueue", "EventSourceMappings", "FunctionModel", "Metering", "Registry", "SQLiteStore", "Webhooks"],
+            name: "SQLiteStoreTests",
+            dependencies: [
+                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "Registry", "SQLiteStore", "Webhooks",
+            ],
             swiftSettings: strict),
         .testTarget(name: "EventSourceMappingsTests", dependencies: ["EventSourceMappings", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue", "FunctionModel"], swiftSettings: strict),
@@ -151,6 +157,9 @@ let package = Package(
         .testTarget(
             name: "AccessControlTests", dependencies: ["AccessControl"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "EventPatternsTests", dependencies: ["EventPatterns", "JSONValues"], swiftSettings: strict),
+        .testTarget(name: "CloudEventsTests", dependencies: ["CloudEvents", "JSONValues"], swiftSettings: strict),
+        .testTarget(
+            name: "EventBusTests", dependencies: ["DurableQueue", "EventBus", "FunctionModel", "JSONValues", "SQLiteStore"], swiftSettings: strict),
         .testTarget(
             name: "SQSAPITests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "SQLiteStore", "SQSAPI"], swiftSettings: strict),
         .testTarget(

@@ -7,7 +7,7 @@ import Crypto
 public final class SigV4Verifier {
     public struct Configuration: Sendable {
         /// What a credential's scope may name. Which of them does not matter further: a signature covers the whole request.
-        public var services: Set<String> = ["lambda", "scheduler", "sqs"]
+        public var services: Set<String> = ["events", "lambda", "scheduler", "sqs"]
         /// Seconds that the sender's clock may differ from ours.
         public var allowedSkew: Int64 = 300
         /// Derived signing keys that are kept; each is one (access key, day, region).

@@ -23,9 +23,11 @@ public enum AsyncQueue {
     public static func function(failedIn queue: QueueKey) -> FunctionKey? { function(queue, failedPrefix) }
 
     /// What an event for a version or alias has beside its payload.
-    /// - Parameter terms: of a sender that has its own rules for attempts.
-    public static func attributes(qualifier: String?, terms: DeliveryTerms? = nil) -> [UInt8] {
-        var attributes = EventAttributes(qualifier: qualifier)
+    /// - Parameters:
+    ///   - hops: destinations that led to it one after the other.
+    ///   - terms: of a sender that has its own rules for attempts.
+    public static func attributes(qualifier: String?, hops: Int = 0, terms: DeliveryTerms? = nil) -> [UInt8] {
+        var attributes = EventAttributes(qualifier: qualifier, hops: hops > 0 ? hops : nil)
         attributes.terms = terms
         return attributes.encoded
     }

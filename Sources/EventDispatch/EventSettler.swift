@@ -1,5 +1,7 @@
 import DurableQueue
+import EventBus
 import FunctionModel
+import JSONValues
 
 /// One claimed event on its way.
 struct EventAttempt: Sendable {
@@ -77,7 +79,7 @@ struct EventSettler: Sendable {
         var complaints: [String] = []
         var deliveries: [Settlement.Delivery] = []
         if let arn = isSuccess ? attempt.config?.onSuccess : attempt.config?.onFailure {
-            switch await delivery(of: outcome.record(now: now()), to: arn, attempt, targetExists: targetExists) {
+            switch await delivery(of: outcome.record(now: now()), to: arn, attempt, isSuccess: isSuccess, targetExists: targetExists) {
             case .success(let delivery): deliveries.append(delivery)
             case .failure(let error): complaints.append("the destination \(arn) cannot take it: \(error.message)")
             }
@@ -145,7 +147,7 @@ struct EventSettler: Sendable {
     }
 
     private func delivery(
-        of record: [UInt8], to arn: String, _ attempt: EventAttempt, targetExists: Bool
+        of record: [UInt8], to arn: String, _ attempt: EventAttempt, isSuccess: Bool, targetExists: Bool
     ) async -> Result<Settlement.Delivery, ServiceError> {
         switch EventDestination(arn: arn) {
         case .queue(let account, let region, let name):
@@ -155,26 +157,60 @@ struct EventSettler: Sendable {
                     to: key,
                     NewMessage(body: record, group: name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
         case .function(let target, let qualifier):
-            let hops = (attempt.attributes.hops ?? 0) + 1
-            guard hops <= EventAttributes.maximumHops else {
-                return .failure(ServiceError(.invalidParameterValue, "\(EventAttributes.maximumHops) destinations led to each other: functions seem to call in a circle"))
-            }
+            guard let hops = hops(after: attempt) else { return .failure(Self.circle) }
             guard targetExists else { return .failure(ServiceError(.resourceNotFound, "function \(target.name) does not exist")) }
             let key = AsyncQueue.pending(target)
-            let time = now()
-            do {
-                _ = try await store.create(QueueRecord(key: key, kind: .internal, created: time, modified: time))
-            } catch {
-                return .failure(error as? ServiceError ?? ServiceError(.internalFailure, "\(error)"))
-            }
+            if let error = await make(key) { return .failure(error) }
             return .success(
                 Settlement.Delivery(
                     to: key,
                     NewMessage(
                         body: record, attributes: EventAttributes(qualifier: qualifier, hops: hops).encoded, trace: attempt.claimed.message.trace,
                         origin: "destination")))
-        case .eventBus: return .failure(ServiceError(.invalidParameterValue, "there is no event bus here yet"))
-        case nil: return .failure(ServiceError(.invalidParameterValue, "it is no ARN of a function or a queue"))
+        case .eventBus(let account, let region, let name):
+            let bus = EventBusKey(account: account, region: region, name: name)
+            guard let hops = hops(after: attempt) else { return .failure(Self.circle) }
+            guard record.count <= BusEvent.maximumBytes else {
+                return .failure(ServiceError(.requestTooLarge, "the record has \(record.count) bytes, more than the \(BusEvent.maximumBytes) of an event"))
+            }
+            // Every account has it; others have a queue for as long as they are there.
+            if bus.isDefault, let error = await make(bus.queue) { return .failure(error) }
+            guard let detail = try? JSON(parsing: record, maximumDepth: BusEvent.maximumDepth) else {
+                return .failure(ServiceError(.invalidParameterValue, "the record is nested more than the \(BusEvent.maximumDepth) levels of an event"))
+            }
+            let event = self.event(detail, on: bus, attempt, isSuccess: isSuccess, hops: hops)
+            return .success(Settlement.Delivery(to: bus.queue, BusMessage.message(for: event)))
+        case nil: return .failure(ServiceError(.invalidParameterValue, "it is no ARN of a function, a queue or an event bus"))
+        }
+    }
+
+    /// Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    private func event(_ detail: JSON, on bus: EventBusKey, _ attempt: EventAttempt, isSuccess: Bool, hops: Int) -> BusEvent {
+        let function = "\(attempt.function.arn):\(attempt.attributes.qualifier ?? FunctionVersion.latest)"
+        let time = now()
+        return BusEvent(
+            id: RequestID.random().description, detailType: "Lambda Function Invocation Result - \(isSuccess ? "Success" : "Failure")", source: "lambda",
+            bus: bus, time: time / 1000, resources: [bus.arn, function],
+            detail: detail, ingested: time, trace: attempt.claimed.message.trace, hops: hops)
+    }
+
+    private static let circle = ServiceError(
+        .invalidParameterValue, "\(EventAttributes.maximumHops) destinations led to each other: functions seem to call in a circle")
+
+    /// Nil where there were too many.
+    private func hops(after attempt: EventAttempt) -> Int? {
+        let hops = (attempt.attributes.hops ?? 0) + 1
+        return hops <= EventAttributes.maximumHops ? hops : nil
+    }
+
+    /// One of the platform's own queues, if it is not there.
+    private func make(_ key: QueueKey) async -> ServiceError? {
+        let time = now()
+        do {
+            _ = try await store.create(QueueRecord(key: key, kind: .internal, created: time, modified: time))
+            return nil
+        } catch {
+            return error as? ServiceError ?? ServiceError(.internalFailure, "\(error)")
         }
     }
 }

@@ -71,7 +71,10 @@ extension LambdaRoutes {
             guard try await queueExists(account, region, name) else {
                 throw ServiceError(.invalidParameterValue, "The destination ARN \(arn) is invalid: the queue \(name) does not exist")
             }
-        case .eventBus: throw ServiceError(.invalidParameterValue, "The destination ARN \(arn) is an event bus, which is not offered here yet")
+        case .eventBus(let account, let region, let name):
+            guard busExists(account, region, name) else {
+                throw ServiceError(.invalidParameterValue, "The destination ARN \(arn) is invalid: the event bus \(name) does not exist")
+            }
         }
     }
 

@@ -11,16 +11,19 @@ public struct LambdaRoutes: Sendable {
     private let maximumUpload: Int
     /// Whether a queue is there that events may be sent to.
     let queueExists: @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool
+    let busExists: @Sendable (_ account: String, _ region: String, _ name: String) -> Bool
 
     /// - Parameter baseURL: what function URLs begin with, without a closing slash.
     public init(
         registry: FunctionRegistry, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024,
+        busExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) -> Bool = { _, _, _ in false },
         queueExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool = { _, _, _ in false }
     ) {
         self.registry = registry
         self.baseURL = baseURL
         self.maximumUpload = maximumUpload
         self.queueExists = queueExists
+        self.busExists = busExists
     }
 
     public var all: [ControlRoute] { functionRoutes + versionRoutes + concurrencyRoutes + eventRoutes + urlRoutes + accountRoutes }

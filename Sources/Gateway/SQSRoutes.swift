@@ -11,8 +11,13 @@ public struct SQSRoutes: Sendable {
     private static let formType: StaticString = "application/x-www-form-urlencoded"
 
     private let endpoint: SQSEndpoint
+    private let eventBus: EventBusRoutes?
 
-    public init(_ endpoint: SQSEndpoint) { self.endpoint = endpoint }
+    /// - Parameter eventBus: shares `/` with SQS.
+    public init(_ endpoint: SQSEndpoint, eventBus: EventBusRoutes? = nil) {
+        self.endpoint = endpoint
+        self.eventBus = eventBus
+    }
 
     public var all: [ControlRoute] {
         ["/", "/{#Account}/{QueueName}"].flatMap { pattern in
@@ -24,6 +29,10 @@ public struct SQSRoutes: Sendable {
 
     private func answer(_ request: ControlRequest) async -> ControlResponse {
         func header(_ name: StaticString) -> String? { request.headers.first { ASCIIText.equalIgnoringCase($0.name, name) }?.value }
+        let target = request.method == "POST" ? header("x-amz-target") : nil
+        if let eventBus, request.path == "/", let target, target.hasPrefix(EventBusRoutes.targetPrefix) {
+            return await eventBus.answer(String(target.dropFirst(EventBusRoutes.targetPrefix.count)), request)
+        }
         var parameters = request.query
         if let type = header("content-type"), ASCIIText.equalIgnoringCase(type.prefix { $0 != ";" }, Self.formType) {
             parameters += RequestRoute.parameters(String(decoding: request.body.readableBytesView, as: UTF8.self)[...])
@@ -31,7 +40,7 @@ public struct SQSRoutes: Sendable {
         let response = await endpoint.answer(
             SQSRequest(
                 requestID: request.requestID, account: request.caller.account, region: request.caller.region,
-                path: request.path == "/" ? "" : request.path, target: request.method == "POST" ? header("x-amz-target") : nil,
+                path: request.path == "/" ? "" : request.path, target: target,
                 parameters: parameters, body: Array(request.body.readableBytesView)))
         return ControlResponse(status: response.status, headers: response.headers, body: ByteBuffer(bytes: response.body))
     }

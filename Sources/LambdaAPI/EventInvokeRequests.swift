@@ -22,16 +22,10 @@ public struct EventInvokeConfigRequest: Decodable, Sendable {
         }
         try validation.check()
         for arn in destinationConfig?.arns ?? [] {
-            switch EventDestination(arn: arn) {
-            case .function, .queue: break
-            case .eventBus:
-                throw ServiceError(
-                    .invalidParameterValue, "The destination ARN \(arn) is an event bus, which is not offered here yet: name a function or a queue")
-            case nil:
-                throw ServiceError(
-                    .invalidParameterValue,
-                    "The destination ARN \(arn.prefix(200)) is invalid: arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER] and arn:aws:sqs:REGION:ACCOUNT:NAME are offered here")
-            }
+            guard EventDestination(arn: arn) == nil else { continue }
+            throw ServiceError(
+                .invalidParameterValue,
+                "The destination ARN \(arn.prefix(200)) is invalid: arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER], arn:aws:sqs:REGION:ACCOUNT:NAME and arn:aws:events:REGION:ACCOUNT:event-bus/NAME are offered here")
         }
     }
 

@@ -70,6 +70,20 @@ enum Schema {
             maximum_concurrency INTEGER, enabled INTEGER NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE event_buses (
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, description TEXT, tags TEXT NOT NULL,
+            created INTEGER NOT NULL, modified INTEGER NOT NULL,
+            PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE event_rules (
+            account TEXT NOT NULL, region TEXT NOT NULL, bus TEXT NOT NULL, name TEXT NOT NULL, pattern TEXT, schedule TEXT,
+            enabled INTEGER NOT NULL, description TEXT, role TEXT, targets TEXT NOT NULL, tags TEXT NOT NULL,
+            created INTEGER NOT NULL, modified INTEGER NOT NULL,
+            PRIMARY KEY (account, region, bus, name)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

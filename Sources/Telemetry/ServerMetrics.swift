@@ -29,6 +29,10 @@ public final class ServerMetrics: Sendable {
     public let triggerEvents: Family<Counter>
     public let triggerFaults: Family<Counter>
     public let triggerLag: Family<Gauge>
+    /// By `what`: `accepted`, and `matched` once for each rule that takes it.
+    public let busEvents: Family<Counter>
+    /// By `result`: `delivered`, `retried`, `dead_lettered`, `dropped`.
+    public let busDeliveries: Family<Counter>
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
@@ -90,6 +94,10 @@ public final class ServerMetrics: Sendable {
         triggerFaults = registry.counter(
             "trigger_faults_total", "Events that a source could not bring or that failed.", labels: ["trigger", "kind"], maxSeries: maxFunctions)
         triggerLag = registry.gauge("trigger_lag_events", "Events that wait in a source.", labels: ["trigger", "kind"], maxSeries: maxFunctions)
+        busEvents = registry.counter(
+            "event_bus_events_total", "Events put on a bus, and rules that matched one.", labels: ["bus", "what"], maxSeries: 200)
+        busDeliveries = registry.counter(
+            "event_bus_deliveries_total", "Events for one target each, by what came of them.", labels: ["bus", "result"], maxSeries: 400)
         usageRecordsWritten = registry.counter("usage_records_written_total", "Usage records written to a segment.").with()
         sandboxStarts = registry.counter("sandbox_starts_total", "Sandboxes asked of the helper.", labels: ["result"], maxSeries: 8)
         registerProcessMetrics(in: registry)

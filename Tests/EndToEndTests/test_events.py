@@ -267,7 +267,7 @@ def test_config_is_put_got_updated_listed_and_deleted(w, name):
     ({"MaximumRetryAttempts": 3}, "maximumRetryAttempts"),
     ({"MaximumEventAgeInSeconds": 59}, "maximumEventAgeInSeconds"),
     ({"MaximumEventAgeInSeconds": 21_601}, "maximumEventAgeInSeconds"),
-    ({"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:events:us-east-1:123456789012:event-bus/default"}}}, "event bus"),
+    ({"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:events:us-east-1:123456789012:event-bus/none"}}}, "event bus none does not exist"),
     ({"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:sns:us-east-1:123456789012:topic"}}}, "invalid"),
     ({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:nowhere"}}}, "does not exist"),
     ({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:lambda:us-east-1:123456789012:function:nobody"}}}, "not found"),

@@ -22,6 +22,7 @@ enum MartletPaths {
     static func scheduleRuns(_ name: String) -> [String] { base + ["schedules", name, "runs"] }
     static let queues = base + ["queues"]
     static func queue(_ name: String) -> [String] { queues + [name] }
+    static let buses = base + ["buses"]
     static let async = base + ["async"]
     static func async(_ function: String, _ action: String) -> [String] { async + [function, action] }
     static func ready(_ name: String) -> [String] { function(name) + ["ready"] }

@@ -1,4 +1,5 @@
 internal import DurableQueue
+internal import EventBus
 internal import EventDispatch
 internal import FunctionModel
 internal import Gateway
@@ -9,17 +10,24 @@ internal import Telemetry
 
 extension Server {
     /// SQS over the server's durable queues.
-    func makeSQS(_ events: Events, baseURL: String) -> (service: SQSService, routes: [ControlRoute]) {
+    /// - Parameter eventBus: shares their path.
+    func makeSQS(_ events: Events, baseURL: String, eventBus: EventBusRoutes) -> (service: SQSService, routes: [ControlRoute]) {
         let clock = events.clock
         let service = SQSService(store: events.store, configuration: SQSService.Configuration(baseURL: baseURL), now: { clock.milliseconds() })
         let endpoint = SQSEndpoint(service) { error, id in Self.report("a request for a queue failed", error, id) }
-        return (service, SQSRoutes(endpoint).all)
+        return (service, SQSRoutes(endpoint, eventBus: eventBus).all)
     }
 
     /// Schedules, whose runs are events for functions and messages for queues.
     func makeScheduler(_ events: Events, _ registry: FunctionRegistry) -> (runner: ScheduleRunner, service: SchedulerService, routes: [ControlRoute]) {
         let (clock, store) = (events.clock, events.store)
         let resolve: ScheduleRunner.Resolver = { arn, account, region in
+            // The rule's own schedule: what it makes goes to the rule's targets.
+            if let rule = RuleKey(arn: arn), rule.bus.account == account, rule.bus.region == region {
+                let time = clock.milliseconds()
+                _ = try await store.create(QueueRecord(key: rule.bus.queue, kind: .internal, created: time, modified: time))
+                return ScheduleDestination(queue: rule.bus.queue) { _ in BusMessage.attributes(ofSchedule: rule.name) }
+            }
             guard let destination = EventDestination(arn: arn), destination.account == account, destination.region == region else {
                 throw ServiceError(.invalidParameterValue, "a target is the ARN of a function or a queue of the same account and region")
             }
@@ -34,7 +42,8 @@ extension Server {
                 let key = QueueKey(account: account, region: region, name: name)
                 guard try await events.queueExists(key) else { throw ServiceError(.resourceNotFound, "the queue \(name) does not exist") }
                 return ScheduleDestination(queue: key)
-            case .eventBus: throw ServiceError(.invalidParameterValue, "there is no event bus here yet")
+            case .eventBus:
+                throw ServiceError(.invalidParameterValue, "a schedule has a function or a queue as its target; what puts events on a bus by the clock is a rule of the bus")
             }
         }
         let runner = ScheduleRunner(store: store, now: { clock.milliseconds() }, resolve: resolve) { what, schedule, reason in

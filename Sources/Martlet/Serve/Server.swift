@@ -1,6 +1,7 @@
 internal import AccessControl
 internal import DeploymentPackages
 internal import DurableQueue
+internal import EventBus
 internal import EventSourceMappings
 internal import FunctionLogs
 internal import FunctionModel
@@ -79,11 +80,15 @@ struct Server {
                 delivery.event, for: delivery.function, qualifier: delivery.qualifier, requestID: delivery.requestID, trigger: .webhook,
                 deduplicationKey: delivery.deduplicationKey)
         }
-        let sqs = makeSQS(events, baseURL: baseURL)
         let scheduler = makeScheduler(events, registry)
+        let buses = try await EventBusRegistry(store: store) { Log.error("a rule cannot be read", ["rule": .init($0.arn), "reason": .init($1)]) }
+        let directory = FunctionDirectory(snapshot)
+        let eventBus = makeEventBus(events, buses, functions: directory, scheduler: scheduler.service, metrics: metrics)
+        let sqs = makeSQS(events, baseURL: baseURL, eventBus: eventBus.routes)
         let catalogs: [any TriggerCatalog] = [
             WebhookTriggers(webhooks: webhooks, baseURL: baseURL), ScheduleTriggers(service: scheduler.service, activities: scheduler.runner.activities),
             EventSourceMappingTriggers(mappings: mappings, store: events.store),
+            EventBusTriggers(service: eventBus.service),
             FunctionURLTriggers(registry: registry, activities: urls, baseURL: baseURL),
         ]
         let admin = AdminRoutes(
@@ -94,10 +99,10 @@ struct Server {
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
-            routes: LambdaRoutes(registry: registry, baseURL: baseURL) {
+            routes: LambdaRoutes(registry: registry, baseURL: baseURL, busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
             }.all + EventSourceMappingRoutes(mappings: mappings, functions: registry, now: wallMilliseconds) { try await events.queue($0) }.all
-                + hooks.all + admin.all + sqs.routes + scheduler.routes
+                + hooks.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
                 + ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder).all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
@@ -107,6 +112,7 @@ struct Server {
         let gateway = try await GatewayServer.start(
             listeningSocket: Supervisor.listenerDescriptor, on: loop, configuration: gatewayConfiguration, services: services, isReady: false)
         await registry.subscribe { snapshot, changed in
+            directory.apply(snapshot)
             await gateway.apply(snapshot)
             try? await loop.submit { pipeline.value.apply(snapshot, changed: changed) }.get()
             await events.apply(snapshot, changed: changed)
@@ -124,14 +130,18 @@ struct Server {
         ending.waitForSignal()
         // What changed between the start and the subscription; older than what is known is left alone.
         let latest = await registry.snapshot
+        directory.apply(latest)
         await gateway.apply(latest)
         try? await loop.submit { for key in latest.functions.keys { pipeline.value.apply(latest, changed: key) } }.get()
         await events.start()
+        try await eventBus.service.start()
         let scheduling = Task { await scheduler.runner.run() }
+        let routing = Task { await eventBus.service.runner.run() }
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
         scheduling.cancel()
+        routing.cancel()
         sqs.service.beginDrain()
         if reason == .signal {
             async let settled: Void = events.drain()

@@ -55,7 +55,8 @@ struct ScheduleTriggers: TriggerCatalog {
     let activities: TriggerActivities
 
     func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
-        try await service.all(SchedulerService.Caller(account: account, region: region)).map { schedule in
+        // A rule's schedule is shown as the rule.
+        try await service.all(SchedulerService.Caller(account: account, region: region)).filter { $0.group != ScheduledRules.group }.map { schedule in
             let isFailing = schedule.runs.last?.error != nil
             let state: TriggerEntry.State = !schedule.isEnabled ? .disabled : isFailing ? .failing : schedule.isFinished ? .finished : .enabled
             var entry = TriggerEntry(

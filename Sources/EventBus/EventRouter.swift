@@ -1,0 +1,143 @@
+public import DurableQueue
+public import FunctionModel
+
+/// What the bus knows of functions.
+public struct FunctionTargets: Sendable {
+    public let exists: @Sendable (FunctionKey, _ qualifier: String?) -> Bool
+    /// The queue of its asynchronous invocations.
+    public let queue: @Sendable (FunctionKey) -> QueueKey
+    /// What a message in that queue has beside its payload.
+    public let attributes: @Sendable (_ qualifier: String?, _ hops: Int) -> [UInt8]
+
+    public init(
+        exists: @escaping @Sendable (FunctionKey, String?) -> Bool, queue: @escaping @Sendable (FunctionKey) -> QueueKey,
+        attributes: @escaping @Sendable (String?, Int) -> [UInt8]
+    ) {
+        self.exists = exists
+        self.queue = queue
+        self.attributes = attributes
+    }
+}
+
+/// Why a target does not get an event; the code is one of those that dead letters have.
+///
+/// Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+struct DeliveryFault: Error, Hashable {
+    enum Code: String {
+        case noResource = "NO_RESOURCE"
+        case throttling = "THROTTLING"
+        case invalidParameter = "INVALID_PARAMETER"
+        case circle = "CIRCLE"
+    }
+
+    let code: Code
+    let message: String
+
+    var isRetriable: Bool { code == .throttling }
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    init(_ error: ServiceError) {
+        switch error.code {
+        case .resourceNotFound: self.init(.noResource, error.message)
+        case .tooManyRequests, .unavailable: self.init(.throttling, error.message)
+        default: self.init(.invalidParameter, error.message)
+        }
+    }
+}
+
+/// One event for one target.
+struct PlannedDelivery: Sendable {
+    let rule: RuleKey
+    let target: RuleTarget
+    let event: BusEvent
+    let result: Result<Settlement.Delivery, DeliveryFault>
+}
+
+/// Decides which targets get an event. Pure.
+struct EventRouter: Sendable {
+    /// Buses that an event may go through; it is on each only once.
+    static let maximumBuses = 5
+    /// Of one event, over all buses.
+    static let maximumDeliveries = 10_000
+
+    let functions: FunctionTargets
+
+    /// - Throws: `.limitExceeded` for an event that more targets want than can be kept at once.
+    func plan(_ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) -> [PlannedDelivery] {
+        var plan: [PlannedDelivery] = []
+        try add(to: &plan, event, on: bus, table)
+        return plan
+    }
+
+    private func add(to plan: inout [PlannedDelivery], _ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) {
+        for rule in table.rules[bus] ?? [] where rule.matches(event) {
+            try add(to: &plan, event, targets: rule.targets, of: rule.key, table)
+        }
+    }
+
+    /// For the event of a rule's own schedule, too.
+    func plan(_ event: BusEvent, of rule: EventRule, _ table: EventBusRegistry.Table) throws(EventBusError) -> [PlannedDelivery] {
+        var plan: [PlannedDelivery] = []
+        try add(to: &plan, event, targets: rule.targets, of: rule.key, table)
+        return plan
+    }
+
+    private func add(
+        to plan: inout [PlannedDelivery], _ event: BusEvent, targets: [RuleTarget], of rule: RuleKey, _ table: EventBusRegistry.Table
+    ) throws(EventBusError) {
+        for target in targets {
+            guard plan.count < Self.maximumDeliveries else {
+                throw EventBusError(.limitExceeded, "The event has more than \(Self.maximumDeliveries) targets, which is the limit of one event.")
+            }
+            guard case .eventBus(let account, let region, let name) = target.destination else {
+                plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: delivery(of: event, to: target, rule)))
+                continue
+            }
+            let next = EventBusKey(account: account, region: region, name: name)
+            let forwarded = event.forwarded(from: rule.bus)
+            if let fault = fault(of: forwarded, to: next, table) {
+                plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: .failure(fault)))
+            } else {
+                try add(to: &plan, forwarded, on: next, table)
+            }
+        }
+    }
+
+    private func fault(of event: BusEvent, to bus: EventBusKey, _ table: EventBusRegistry.Table) -> DeliveryFault? {
+        guard table.hasBus(bus) else { return DeliveryFault(.noResource, "the event bus \(bus.name) does not exist") }
+        guard event.path.count < Self.maximumBuses, !event.path.contains(bus.name) else {
+            return DeliveryFault(.circle, "the event was on the buses \(event.path.joined(separator: ", ")) already: an event is on a bus once, and on \(Self.maximumBuses) at most")
+        }
+        return nil
+    }
+
+    /// - Parameter target: a function or a queue.
+    func delivery(of event: BusEvent, to target: RuleTarget, _ rule: RuleKey) -> Result<Settlement.Delivery, DeliveryFault> {
+        let payload = target.payload(of: event, rule: rule)
+        let key = event.deduplicationKey.map { "\($0) \(rule.name)/\(target.id)" }
+        switch target.destination {
+        case .function(let function, let qualifier):
+            guard functions.exists(function, qualifier) else {
+                let name = qualifier.map { "\(function.name):\($0)" } ?? function.name
+                return .failure(DeliveryFault(.noResource, "the function \(name) does not exist"))
+            }
+            return .success(
+                Settlement.Delivery(
+                    to: functions.queue(function),
+                    NewMessage(
+                        body: payload, attributes: functions.attributes(qualifier, event.hops), deduplicationKey: key, trace: event.trace, origin: "bus")))
+        case .queue(let account, let region, let name):
+            let isFIFO = name.hasSuffix(".fifo")
+            return .success(
+                Settlement.Delivery(
+                    to: QueueKey(account: account, region: region, name: name),
+                    NewMessage(
+                        body: payload, group: target.groupID, deduplicationKey: isFIFO ? key ?? event.id : key, trace: event.trace, origin: "bus")))
+        case .eventBus(_, _, let name): return .failure(DeliveryFault(.invalidParameter, "the event bus \(name) takes events through its rules"))
+        }
+    }
+}

@@ -1,0 +1,187 @@
+"""CloudEvents 1.0 over HTTP: onto a bus in all three modes, and straight to a function."""
+
+import base64
+import datetime
+import json
+import uuid
+
+import pytest
+from cloudevents.core.bindings import http as binding
+from cloudevents.core.v1.event import CloudEvent
+
+from harness.processes import wait_until
+from harness.world import ACCOUNT
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def events(w):
+    return w.boto(service="events")
+
+
+@pytest.fixture(scope="module")
+def sqs(w):
+    return w.boto(service="sqs")
+
+
+@pytest.fixture
+def inbox(events, sqs):
+    """A bus whose events all go to a queue: the bus's name and a way to take what came."""
+    name = f"ce-{uuid.uuid4().hex[:8]}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    events.create_event_bus(Name=name)
+    events.put_rule(Name="all", EventBusName=name, EventPattern='{"version": ["0"]}')
+    events.put_targets(Rule="all", EventBusName=name, Targets=[{"Id": "q", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"}])
+
+    def take(count=1):
+        found = []
+
+        def more():
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+            return len(found) >= count
+        wait_until(more, 10, lambda: f"{count} events; there are {found}", 0)
+        assert len(found) == count
+        return found if count > 1 else found[0]
+    take.nothing = lambda: "Messages" not in sqs.receive_message(QueueUrl=url)
+    yield name, take
+    events.remove_targets(Rule="all", EventBusName=name, Ids=["q"])
+    events.delete_rule(Name="all", EventBusName=name)
+    events.delete_event_bus(Name=name)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def attributes(**more):
+    return {"id": uuid.uuid4().hex, "source": "/shop", "type": "com.example.order", "specversion": "1.0", **more}
+
+
+def send(w, bus, message):
+    return w.http("POST", f"/events/{bus}", message.body, dict(message.headers))
+
+
+def test_a_binary_event(w, inbox):
+    bus, take = inbox
+    time = datetime.datetime(2026, 1, 2, 3, 4, 5, 600000, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+    event = CloudEvent(attributes(subject="order 7 ä %41 \"q\"", time=time, datacontenttype="application/json", shop="berlin"), {"total": 12})
+    answer = send(w, bus, binding.to_binary_event(event))
+    assert answer.status == 202 and answer.json == {"accepted": 1}
+    got = take()
+    assert got["id"] == event.get_id() and got["source"] == "/shop" and got["detail-type"] == "com.example.order" and got["detail"] == {"total": 12}
+    assert got["time"] == "2026-01-02T02:04:05Z" and got["account"] == ACCOUNT and got["resources"] == [event.get_subject()]
+    assert got["cloudevent"]["subject"] == event.get_subject() and got["cloudevent"]["shop"] == "berlin" and got["cloudevent"]["specversion"] == "1.0"
+    assert got["cloudevent"]["datacontenttype"] == "application/json"
+
+
+def test_a_structured_event(w, inbox):
+    bus, take = inbox
+    event = CloudEvent(attributes(subject="ä \"q\"", datacontenttype="application/json"), {"nested": {"list": [1, 2.5, None]}})
+    message = binding.to_structured_event(event)
+    assert "cloudevents+json" in {k.lower(): v for k, v in message.headers.items()}["content-type"]
+    assert send(w, bus, message).status == 202
+    got = take()
+    assert got["id"] == event.get_id() and got["detail"] == {"nested": {"list": [1, 2.5, None]}} and got["cloudevent"]["subject"] == "ä \"q\""
+
+
+def structured(w, bus, body, kind="application/cloudevents+json; charset=utf-8"):
+    return w.http("POST", f"/events/{bus}", body if isinstance(body, bytes) else json.dumps(body).encode(), {"Content-Type": kind})
+
+
+@pytest.mark.parametrize("more, detail", [
+    ({}, {}), ({"data": [1]}, {"data": [1]}), ({"data": "text"}, {"data": "text"}), ({"data": None}, {"data": None}),
+    ({"data": "<a/>", "datacontenttype": "text/xml"}, {"data": "<a/>"}),
+    ({"data_base64": base64.b64encode(b"\x00\xff").decode(), "datacontenttype": "image/png"}, {"data_base64": "AP8="}),
+    ({"data_base64": base64.b64encode(b'{"a": 1}').decode()}, {"a": 1}),
+])
+def test_data_of_every_kind_is_kept(w, inbox, more, detail):
+    bus, take = inbox
+    assert structured(w, bus, {**attributes(), **more}).status == 202
+    assert take()["detail"] == detail
+
+
+def test_binary_data_of_other_kinds(w, inbox):
+    bus, take = inbox
+    for kind, body, detail in [("text/plain", "hä".encode(), {"data": "hä"}), ("application/octet-stream", b"\x00\xff", {"data_base64": "AP8="}),
+                               ("text/plain", b"\xff", {"data_base64": "/w=="})]:
+        headers = {f"ce-{k}": v for k, v in attributes().items()}
+        assert w.http("POST", f"/events/{bus}", body, {**headers, "Content-Type": kind}).status == 202
+        assert take()["detail"] == detail
+
+
+def test_a_batch_is_all_or_nothing(w, inbox):
+    bus, take = inbox
+    batch = [{**attributes(), "data": {"n": n}} for n in range(20)]
+    kind = "application/cloudevents-batch+json"
+    answer = structured(w, bus, batch, kind)
+    assert answer.status == 202 and answer.json == {"accepted": 20}
+    assert sorted(e["detail"]["n"] for e in take(20)) == list(range(20))
+    answer = structured(w, bus, [{**attributes()}, {**attributes(), "type": ""}], kind)
+    assert answer.status == 400 and "event 1 of the batch" in answer.text and take.nothing()
+    assert structured(w, bus, [], kind).json == {"accepted": 0}
+    assert structured(w, bus, {}, kind).status == 400
+    assert structured(w, bus, [attributes()] * 101, kind).status == 400
+
+
+def test_an_event_that_is_sent_again_is_delivered_once(w, inbox):
+    bus, take = inbox
+    same = {**attributes(), "data": {"n": 1}}
+    assert [structured(w, bus, same).status for _ in range(3)] == [202, 202, 202]
+    assert structured(w, bus, {**same, "source": "/other"}).status == 202
+    assert sorted(e["source"] for e in take(2)) == ["/other", "/shop"]
+    assert take.nothing()
+
+
+@pytest.mark.parametrize("change, word", [
+    ({"id": None}, "'id' is missing"), ({"id": ""}, "'id' is empty"), ({"source": None}, "'source' is missing"), ({"type": None}, "'type' is missing"),
+    ({"specversion": None}, "'specversion' is missing"), ({"specversion": "0.3"}, "0.3"), ({"time": "yesterday"}, "RFC 3339"), ({"time": "2026-02-30T00:00:00Z"}, "RFC 3339"),
+    ({"Upper": "x"}, "no attribute name"), ({"with_line": "x"}, "no attribute name"), ({"subject": ""}, "'subject' is empty"), ({"extension": {"a": 1}}, "must be a string"),
+    ({"id": 7}, "must be a string"), ({"big": 2**40}, "32 bits"), ({"datacontenttype": "json"}, "media type"), ({"data": 1, "data_base64": "AA=="}, "not both"),
+    ({"data_base64": "?"}, "base64"), ({"source": "aws.s3"}, "begin with aws."), ({"type": "a\nb"}, "control characters"),
+])
+def test_what_is_no_cloudevent_is_refused(w, inbox, change, word):
+    bus, take = inbox
+    event = {k: v for k, v in {**attributes(), **change}.items() if v is not None}
+    answer = structured(w, bus, event)
+    assert answer.status == 400 and word in answer.text, answer
+    assert take.nothing()
+
+
+def test_other_refusals(w, inbox):
+    bus, _ = inbox
+    assert structured(w, bus, b"{").status == 400
+    assert structured(w, bus, b"[]").status == 400
+    assert structured(w, bus, attributes(), "application/cloudevents+avro").status == 415
+    assert structured(w, bus, attributes(), "application/json").status == 400
+    assert "ce- headers" in structured(w, bus, attributes(), "application/json").text
+    assert structured(w, "nobody", attributes()).status == 404
+    assert structured(w, bus, {**attributes(), "data": "x" * 1_100_000}).status == 413
+    headers = {f"ce-{k}": v for k, v in attributes().items()}
+    assert w.http("POST", f"/events/{bus}", b"{", {**headers, "Content-Type": "application/json"}).status == 400
+    assert w.http("POST", f"/events/{bus}", b"{}", {**headers, "ce-subject": "%FF"}).status == 400
+    assert w.http("POST", f"/events/{bus}", b"{}", {**headers, "ce-Bad_Name": "x"}).status == 400
+    assert w.http("GET", f"/events/{bus}").status == 405
+
+
+def test_rules_see_the_attributes(w, events, sqs, inbox):
+    bus, take = inbox
+    events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps(
+        {"source": ["/shop"], "detail-type": [{"prefix": "com.example."}], "cloudevent": {"shop": ["berlin"], "subject": [{"suffix": "7"}]}}))
+    for shop, subject in [("berlin", "order 8"), ("paris", "order 7"), ("berlin", "order 7")]:
+        assert structured(w, bus, attributes(shop=shop, subject=subject)).status == 202
+    got = take()
+    assert got["cloudevent"]["shop"] == "berlin" and got["cloudevent"]["subject"] == "order 7"
+
+
+def test_a_function_takes_events_at_its_own_address(w, name):
+    """The library that speaks for the sender reads them again inside the event of a function URL."""
+    w.create(name, "def handler(event, context):\n    return {'statusCode': 200, 'body': __import__('json').dumps(event)}\n")
+    w.boto().create_function_url_config(FunctionName=name, AuthType="NONE")
+    event = CloudEvent(attributes(subject="order 7", datacontenttype="application/json"), {"total": 12})
+    for message in (binding.to_binary_event(event), binding.to_structured_event(event)):
+        answer = w.http("POST", f"/fn/{name}", message.body, dict(message.headers))
+        assert answer.status == 200, answer
+        seen = answer.json
+        body = base64.b64decode(seen["body"]) if seen["isBase64Encoded"] else seen["body"].encode()
+        read = binding.from_http_event(binding.HTTPMessage(seen["headers"], body))
+        assert read.get_id() == event.get_id() and read.get_subject() == "order 7" and read.get_data() == {"total": 12}
