@@ -71,10 +71,10 @@ final class TestClock: Sendable {
 }
 
 final class TestRuleClock: RuleClock {
-    private let set = Mutex<[String: String]>([:])
-    var expressions: [String: String] { set.withLock { $0 } }
-    func set(_ rule: RuleKey, expression: String, isEnabled: Bool) async throws { set.withLock { $0[rule.name] = isEnabled ? expression : "off" } }
-    func remove(_ rule: RuleKey) async throws { set.withLock { $0[rule.name] = nil } }
+    private let kept = Mutex<[String: String]>([:])
+    var expressions: [String: String] { kept.withLock { $0 } }
+    func set(_ rule: RuleKey, expression: String, isEnabled: Bool) async throws { kept.withLock { $0[rule.name] = isEnabled ? expression : "off" } }
+    func remove(_ rule: RuleKey) async throws { kept.withLock { $0[rule.name] = nil } }
 }
 
 final class CountedDeliveries: Sendable {
