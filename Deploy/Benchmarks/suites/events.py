@@ -2,6 +2,7 @@
 
 A queue is only the floor of that: Redis and PostgreSQL keep and hand out messages, and run nothing for them."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -29,7 +30,7 @@ HELD = {"app.py": "import time\ndef handler(event, context):\n    time.sleep(600
 
 def run(bench):
     redis, postgres = subject(lambda: Redis(bench)), subject(lambda: Postgres(bench))
-    return [accept(bench, redis, postgres), latency(bench), drain(bench, redis, postgres)]
+    return [accept(bench, redis, postgres), latency(bench), lateness(bench), drain(bench, redis, postgres), batches(bench), kept(bench)]
 
 
 def asynchronous(name):
@@ -116,6 +117,77 @@ def drained(w, count):
 def depth(w):
     found = re.findall(r'^event_queue_messages\{([^}]*)\} (\S+)', w.http("GET", "/metrics").text, re.M)
     return sum(int(float(value)) for labels, value in found if 'state="failed"' not in labels)
+
+
+def lateness(bench):
+    """Schedules that are due in the same second, and in the seconds after it."""
+    w, seconds, each = bench.world("lateness"), bench.few(5, 2), bench.few(100, 5)
+    w.create("hello", hello_code())
+    w.call("hello", {"name": "Ada"})
+    client = w.boto(service="scheduler")
+    target = {"Arn": w.boto().get_function(FunctionName="hello")["Configuration"]["FunctionArn"], "RoleArn": "arn:aws:iam::123456789012:role/r", "Input": "{}"}
+    # The first is due when the last is made, at the earliest.
+    first = int(time.time()) + 3 + seconds * each // 50
+    names = []
+    for second in range(seconds):
+        due = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(first + second))
+        for number in range(each):
+            names.append(f"s{second}-{number}")
+            client.create_schedule(Name=names[-1], ScheduleExpression=due, FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
+
+    def runs():
+        return [run for name in names for run in w.http("GET", f"/martlet/v1/schedules/{name}/runs").json["runs"]]
+    time.sleep(max(0, first + seconds - time.time()))
+    wait_until(lambda: len(runs()) >= len(names), 60, lambda: len(runs()))
+    late = [run["latenessMs"] for run in runs()]
+    return Table("events-lateness", f"Schedules, {each} due at the same second, {seconds} seconds in turn: from the due time to the durable event", {
+        "n": "n", "p50": "p50 ms", "p99": "p99 ms", "max": "max ms"},
+        [Row("Martlet, schedules", {"n": len(late), "p50": percentile(late, 0.5), "p99": percentile(late, 0.99), "max": max(late)})])
+
+
+def batches(bench):
+    """A queue that speaks SQS, and the mapping that feeds a function from it."""
+    count = bench.few(100_000, 100)
+    w = bench.world("batches")
+    w.create("hello", {"app.py": "def handler(event, context):\n    return {'batchItemFailures': []}\n"})
+    w.call("hello", {})
+    queues = w.boto(service="sqs")
+    url = queues.create_queue(QueueName="backlog", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+    entries = [{"Id": str(number), "MessageBody": BODY} for number in range(10)]
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: queues.send_message_batch(QueueUrl=url, Entries=entries), range(count // 10)))
+    sent = time.monotonic() - begin
+
+    def left():
+        found = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])
+        return sum(int(value) for value in found["Attributes"].values())
+    w.boto().create_event_source_mapping(
+        FunctionName="hello", BatchSize=10, FunctionResponseTypes=["ReportBatchItemFailures"],
+        EventSourceArn=queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+    begin, peak = time.monotonic(), 0
+    while left() > 0:
+        peak = max(peak, rss(w.family().server))
+        time.sleep(0.05)
+        if time.monotonic() > begin + 900:
+            raise RuntimeError(f"{left()} of {count} messages are still there")
+    return Table("events-batches", f"A queue of {count} messages of 1 KB through an event source mapping, batches of 10, a fresh sandbox each", {
+        "n": "n", "sent": "sent per s", "rate": "messages per s", "rss": "server RSS MiB"},
+        [Row("Martlet, SQS and its mapping", {"n": count, "sent": count / sent, "rate": count / (time.monotonic() - begin), "rss": peak})],
+        notes=["sent by boto3, four threads, ten at a time"])
+
+
+def kept(bench):
+    """What a long backlog costs the server."""
+    count = bench.few(1_000_000, 1_000)
+    w = bench.world("kept")
+    w.create("held", HELD, timeout=900)
+    w.boto().put_function_concurrency(FunctionName="held", ReservedConcurrentExecutions=1)
+    before = rss(w.family().server)
+    sent = load("closed", w.port, asynchronous("held"), BODY, CLIENTS, 900, 0, count)
+    row = Row("Martlet, server", {"n": depth(w), "before": before, "after": rss(w.family().server), "rate": sent["rate"]}, failures=sent["failures"])
+    w.delete("held")
+    return Table("events-kept", f"{count} events of 1 KB that wait", {"n": "n", "before": "RSS before MiB", "after": "RSS after MiB", "rate": "accepted per s"}, [row])
 
 
 def rss(pid):
