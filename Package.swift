@@ -159,7 +159,7 @@ let package = Package(
         .testTarget(name: "EventPatternsTests", dependencies: ["EventPatterns", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "CloudEventsTests", dependencies: ["CloudEvents", "JSONValues"], swiftSettings: strict),
         .testTarget(
-            name: "EventBusTests", dependencies: ["DurableQueue", "EventBus", "FunctionModel", "JSONValues", "SQLiteStore"], swiftSettings: strict),
+            name: "EventBusTests", dependencies: ["DurableQueue", "EventBus", "EventPatterns", "FunctionModel", "JSONValues", "SQLiteStore"], swiftSettings: strict),
         .testTarget(
             name: "SQSAPITests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "SQLiteStore", "SQSAPI"], swiftSettings: strict),
         .testTarget(

@@ -12,12 +12,14 @@ public actor EventBusRegistry {
 
     struct Table: Sendable {
         var buses: [EventBusKey: StoredEventBus] = [:]
-        /// In the order of their names.
-        var rules: [EventBusKey: [EventRule]] = [:]
+        var lists: [EventBusKey: RuleList] = [:]
 
         func hasBus(_ key: EventBusKey) -> Bool { key.isDefault || buses[key] != nil }
 
-        func rule(_ key: RuleKey) -> EventRule? { rules[key.bus]?.first { $0.key.name == key.name } }
+        /// In the order of their names.
+        func rules(of bus: EventBusKey) -> [EventRule] { lists[bus]?.rules ?? [] }
+
+        func rule(_ key: RuleKey) -> EventRule? { rules(of: key.bus).first { $0.key.name == key.name } }
     }
 
     private let store: any EventBusStore
@@ -31,14 +33,16 @@ public actor EventBusRegistry {
         self.store = store
         var table = Table()
         for bus in try await store.loadEventBuses() { table.buses[bus.key] = bus }
+        var rules: [EventBusKey: [EventRule]] = [:]
         for stored in try await store.loadEventRules().sorted(by: { $0.key.name < $1.key.name }) {
             do throws(EventBusError) {
-                table.rules[stored.key.bus, default: []].append(try EventRule(stored))
+                rules[stored.key.bus, default: []].append(try EventRule(stored))
                 statistics.begin(stored.key)
             } catch {
                 report(stored.key, error.message)
             }
         }
+        table.lists = rules.mapValues(RuleList.init)
         snapshot = Mutex(table)
     }
 
@@ -57,10 +61,10 @@ public actor EventBusRegistry {
 
     /// In the order of their names.
     public nonisolated func rules(of bus: EventBusKey) -> [(rule: EventRule, counts: RuleCounts)] {
-        (table.rules[bus] ?? []).map { ($0, statistics[$0.key]) }
+        table.rules(of: bus).map { ($0, statistics[$0.key]) }
     }
 
-    nonisolated var allRules: [EventRule] { table.rules.values.flatMap { $0 } }
+    nonisolated var allRules: [EventRule] { table.lists.values.flatMap(\.rules) }
 
     // MARK: Changes
 
@@ -80,13 +84,13 @@ public actor EventBusRegistry {
     /// - Throws: `.validation` for a bus that has rules.
     func deleteBus(_ key: EventBusKey) async throws {
         try await exclusively {
-            guard table.rules[key]?.isEmpty ?? true else {
+            guard table.rules(of: key).isEmpty else {
                 throw EventBusError.invalid("Event bus \(key.name) can't be deleted since it has rules.")
             }
             try await store.delete(key)
             snapshot.withLock { table in
                 table.buses[key] = nil
-                table.rules[key] = nil
+                table.lists[key] = nil
             }
         }
     }
@@ -103,20 +107,20 @@ public actor EventBusRegistry {
             let before = table.rule(key)?.stored
             guard let after = try change(before) else { return (before, before) }
             let rule = try EventRule(after)
-            if before == nil, (table.rules[key.bus] ?? []).count >= Self.maximumRules {
+            if before == nil, table.rules(of: key.bus).count >= Self.maximumRules {
                 throw EventBusError(
                     .limitExceeded, "The requested resource exceeds the maximum number allowed: a bus has at most \(Self.maximumRules) rules.")
             }
             try await store.save(after)
             statistics.begin(key)
             snapshot.withLock { table in
-                var rules = table.rules[key.bus] ?? []
+                var rules = table.rules(of: key.bus)
                 if let index = rules.firstIndex(where: { $0.key == key }) {
                     rules[index] = rule
                 } else {
                     rules.insert(rule, at: rules.firstIndex { $0.key.name > key.name } ?? rules.count)
                 }
-                table.rules[key.bus] = rules
+                table.lists[key.bus] = RuleList(rules)
             }
             return (before, after)
         }
@@ -130,7 +134,7 @@ public actor EventBusRegistry {
             try check(rule)
             try await store.delete(key)
             statistics.forget(key)
-            snapshot.withLock { $0.rules[key.bus]?.removeAll { $0.key == key } }
+            snapshot.withLock { table in table.lists[key.bus] = RuleList(table.rules(of: key.bus).filter { $0.key != key }) }
             return rule
         }
     }

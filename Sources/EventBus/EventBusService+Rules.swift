@@ -63,7 +63,7 @@ extension EventBusService {
     func listRules(_ members: Members, _ caller: Caller) throws(EventBusError) -> JSON {
         let bus = try knownBus(members, caller)
         let prefix = try members.text("NamePrefix", maximum: 64) ?? ""
-        let rules = (registry.table.rules[bus] ?? []).filter { $0.key.name.hasPrefix(prefix) }
+        let rules = registry.table.rules(of: bus).filter { $0.key.name.hasPrefix(prefix) }
         let (page, token) = try page(rules, members, name: \.key.name)
         return .object([.init("Rules", .array(page.map { .object(Self.form($0)) }))] + token)
     }

@@ -73,7 +73,7 @@ extension EventBusService {
     func listRuleNames(_ members: Members, _ caller: Caller) throws(EventBusError) -> JSON {
         let bus = try knownBus(members, caller)
         let arn = try members.required("TargetArn", maximum: 1_600)
-        let names = (registry.table.rules[bus] ?? []).filter { rule in rule.targets.contains { $0.arn == arn } }.map(\.key.name)
+        let names = registry.table.rules(of: bus).filter { rule in rule.targets.contains { $0.arn == arn } }.map(\.key.name)
         let (page, token) = try page(names, members) { $0 }
         return .object([.init("RuleNames", .array(page.map(JSON.string)))] + token)
     }

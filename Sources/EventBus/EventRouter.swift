@@ -74,7 +74,7 @@ struct EventRouter: Sendable {
     }
 
     private func add(to plan: inout [PlannedDelivery], _ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) {
-        for rule in table.rules[bus] ?? [] where rule.matches(event) {
+        for rule in table.lists[bus]?.matching(event) ?? [] {
             try add(to: &plan, event, targets: rule.targets, of: rule.key, table)
         }
     }

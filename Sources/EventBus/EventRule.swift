@@ -51,8 +51,8 @@ public struct StoredRule: Hashable, Sendable {
     }
 }
 
-/// A rule ready to match: nothing of it is read again for an event.
-public struct EventRule: Sendable {
+/// A rule ready to match: nothing of it is read again for an event, nor copied.
+public final class EventRule: Sendable {
     /// EventBridge's usual quota.
     public static let maximumTargets = 5
 

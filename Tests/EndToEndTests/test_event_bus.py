@@ -1,13 +1,16 @@
 """Event buses by boto3: buses, rules, patterns, targets of each kind, inputs, dead letters."""
 
+import collections
 import contextlib
 import datetime
 import json
+import random
 import uuid
 
 import pytest
 from botocore.exceptions import ClientError
 
+from harness import OPTIONS
 from harness.processes import wait_until
 from harness.world import ACCOUNT, world
 
@@ -523,6 +526,61 @@ def test_metrics_count_events_and_deliveries(w, events, sqs, bus, queue):
     for line in (f'event_bus_events_total{{bus="{bus}",what="accepted"}} 2', f'event_bus_events_total{{bus="{bus}",what="matched"}} 1',
                  f'event_bus_deliveries_total{{bus="{bus}",result="delivered"}} 1', f'event_bus_deliveries_total{{bus="{bus}",result="dropped"}} 1'):
         assert line in text, [entry for entry in text.splitlines() if bus in entry]
+
+
+def test_rules_are_among_the_triggers(w, events, bus, queue, name):
+    _, to = queue()
+    w.create(name, KEEP)
+    rule(events, bus, "r", {"source": ["shop"]}, {"Arn": arn("lambda", f"function:{name}")})
+    put(events, bus, {})
+    shown, = [t for t in w.cli_json("triggers", name)["triggers"] if t["kind"] == "rule"]
+    assert shown["name"] == f"{bus}/r" and shown["events"] == 1 and shown["state"] == "enabled" and shown["source"] == arn("events", f"event-bus/{bus}")
+    w.delete(name)
+    put(events, bus, {})
+    shown, = [t for t in w.cli_json("triggers")["triggers"] if t["name"] == f"{bus}/r"]
+    assert shown["state"] == "failing" and shown["faults"] == 1 and "does not exist" in shown["lastError"]
+
+
+def test_no_bytes_make_the_server_fail(w):
+    """Requests of the operations with parts of them replaced by others: an answer each time, and never the platform's fault."""
+    seed = int(OPTIONS.get("MARTLET_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"seed {seed} (MARTLET_SEED={seed} repeats it)")
+    dice = random.Random(seed)
+    entry = {"Source": "s", "DetailType": "t", "Detail": '{"a": [1, {"b": null}]}', "Resources": ["r"], "Time": 1.5, "EventBusName": "default", "TraceHeader": "t"}
+    target = {"Id": "1", "Arn": arn("sqs", "q"), "InputTransformer": {"InputPathsMap": {"a": "$.detail.a[0]"}, "InputTemplate": '{"x": <a>}'},
+              "RetryPolicy": {"MaximumRetryAttempts": 1}, "DeadLetterConfig": {"Arn": arn("sqs", "d")}, "SqsParameters": {"MessageGroupId": "g"}}
+    bodies = {
+        "PutEvents": {"Entries": [entry]}, "PutRule": {"Name": "fuzz", "EventPattern": '{"source": ["s"], "$or": [{"a": [1]}, {"b": [{"cidr": "10.0.0.0/8"}]}]}'},
+        "PutTargets": {"Rule": "fuzz", "Targets": [target]}, "RemoveTargets": {"Rule": "fuzz", "Ids": ["1"]}, "ListRules": {"Limit": 1, "NextToken": "a"},
+        "TestEventPattern": {"EventPattern": '{"a": [1]}', "Event": "{}"}, "TagResource": {"ResourceARN": arn("events", "rule/fuzz"), "Tags": [{"Key": "k", "Value": "v"}]},
+        "DescribeRule": {"Name": "fuzz"}, "DeleteRule": {"Name": "fuzz", "Force": True}, "CreateEventBus": {"Name": "fuzz", "Description": "d"},
+        "DeleteEventBus": {"Name": "fuzz"}, "ListTargetsByRule": {"Rule": "fuzz"}, "Nothing": {},
+    }
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "time": "2026-01-01T00:00:00Z", "data": {"a": 1}}
+    pieces = [b'"', b"{", b"}", b"[", b"]", b"\\", b"\\u0000", b"\\ud800", b"null", b"1e999", b"-", b"\x00", b"\xff", b"<a>", b"$", b",", b"true", b"arn:aws:"]
+
+    def spoiled(data):
+        data = bytearray(data)
+        for _ in range(dice.randrange(4)):
+            at, end = sorted(dice.randrange(len(data) + 1) for _ in range(2))
+            data[at:min(end, at + dice.randrange(12))] = dice.choice(pieces)
+        return bytes(data)
+    statuses = collections.Counter()
+    for _ in range(1500):
+        if dice.random() < 0.7:
+            operation = dice.choice(list(bodies))
+            answer = w.http("POST", "/", spoiled(json.dumps(bodies[operation]).encode()), {"X-Amz-Target": f"AWSEvents.{operation}"})
+            json.loads(answer.body)
+        else:
+            kind = dice.choice(["application/cloudevents+json", "application/cloudevents-batch+json", "application/json"])
+            body = json.dumps([event] if "batch" in kind else event).encode()
+            headers = {f"ce-{k}": v for k, v in event.items() if k != "data"} if kind == "application/json" else {}
+            answer = w.http("POST", "/events/default", spoiled(body), {**headers, "Content-Type": kind})
+        statuses[answer.status] += 1
+        assert answer.status < 500, answer
+    print(statuses)
+    assert statuses[200] > 50 and statuses[202] > 20 and statuses[400] > 100
+    assert w.http("GET", "/martlet/v1/health").status == 200
 
 
 def test_accounts_do_not_see_each_other_and_strangers_nothing(scratch):

@@ -1,5 +1,6 @@
 import DurableQueue
 import EventBus
+import EventPatterns
 import FunctionModel
 import JSONValues
 import Testing
@@ -134,6 +135,38 @@ import Testing
         try await until("an empty queue") { try await bus.messages(key.queue.name).isEmpty }
         #expect(try await bus.messages("async:f").first?.attributes == Array("- 3".utf8))
         #expect(Set(try await bus.messages("q").map { String(decoding: $0.body, as: UTF8.self) }).contains("7"))
+    }
+
+    /// Rules are found by what they ask of source and detail-type; that must not show.
+    @Test func everyRuleThatMatchesIsFoundAndNoOther() async throws {
+        let bus = try await TestBus()
+        defer { bus.end() }
+        try await bus.make("q")
+        let patterns = [
+            #"{"source":["shop"]}"#, #"{"source":["shop","stock"]}"#, #"{"source":[{"prefix":"s"}]}"#, #"{"source":["shop",{"suffix":"k"}]}"#,
+            #"{"detail-type":["order"]}"#, #"{"detail-type":["order"],"source":["stock"]}"#, #"{"detail-type":[{"anything-but":"order"}]}"#,
+            #"{"detail":{"n":[1]}}"#, #"{"$or":[{"source":["shop"]},{"detail":{"n":[2]}}]}"#, #"{"source":[{"exists":true}]}"#, #"{"source":[null]}"#,
+            #"{"source":["shop"],"detail":{"n":[{"numeric":[">",1]}]}}"#, #"{"source":["\u0073hop"]}"#, #"{"source":["é"]}"#, #"{"source":["e\u0301"]}"#,
+        ]
+        for (number, pattern) in patterns.enumerated() {
+            try await bus.rule("r\(number)", pattern, targets: "[{\"Id\":\"1\",\"Arn\":\"\(queueARN):q\",\"Input\":\"\(number)\"}]")
+        }
+        for source in ["shop", "stock", "other", "é", "e\u{301}"] {
+            for type in ["order", "return"] {
+                for number in 0...2 {
+                    let entry = JSON.object([
+                        .init("Source", .string(source)), .init("DetailType", .string(type)), .init("Detail", .string("{\"n\":\(number)}")),
+                    ])
+                    _ = try await bus.service.perform("PutEvents", .object([.init("Entries", .array([entry]))]), TestBus.caller)
+                    let event = JSON.object([
+                        .init("source", .string(source)), .init("detail-type", .string(type)), .init("detail", .object([.init("n", .integer(number))])),
+                    ])
+                    let expected = try patterns.enumerated().filter { try EventPattern(parsing: $0.element).matches(event) }.map(\.offset)
+                    let claimed = try await bus.queues.claim(from: bus.key("q"), limit: 100, lease: 60_000, now: bus.clock.time)
+                    #expect(claimed.compactMap { Int(String(decoding: $0.message.body, as: UTF8.self)) }.sorted() == expected, "\(event.text())")
+                }
+            }
+        }
     }
 
     @Test func anEventGoesThroughFiveBusesAndEachOnce() async throws {

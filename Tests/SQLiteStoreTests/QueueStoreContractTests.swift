@@ -175,6 +175,49 @@ import Testing
         #expect(try await first.counts(of: orders, now: 5_000).total == 0)
     }
 
+    @Test func postingIsDoneWhollyOrNotAtAllAndNamesWhatStandsInTheWay() async throws {
+        let ordered = QueueKey(account: orders.account, region: orders.region, name: "orders.fifo")
+        let nobody = QueueKey(account: orders.account, region: orders.region, name: "nobody")
+        try await make(orders)
+        try await make(dead)
+        try await make(ordered, .fifo)
+        try await send("cause")
+        let cause = try #require(try await claim(1, now: 0).first)
+        let claim = Posting.Claim(queue: orders, receipt: cause.receipt)
+        let good = [Settlement.Delivery(to: dead, message("a")), Settlement.Delivery(to: ordered, message("b", group: "g"))]
+        let bad = [Settlement.Delivery(to: nobody, message("c")), Settlement.Delivery(to: ordered, message("d"))]
+        // One that is refused holds up nothing but itself.
+        let results = try await first.post([Posting(deliveries: [good[0], bad[0], good[1], bad[1]], claim: claim), Posting(deliveries: [good[0]])], now: 1)
+        guard case .refused(let refusals)? = results.first, case .done? = results.last else { throw Unexpected(results: results) }
+        #expect(refusals.mapValues(\.code) == [1: .resourceNotFound, 3: .invalidParameterValue])
+        #expect(try await second.counts(of: dead, now: 1).total == 1)
+        #expect(try await second.counts(of: ordered, now: 1).total == 0)
+        #expect(try await second.counts(of: orders, now: 1).inFlight == 1)
+        guard case .done? = try await second.post([Posting(deliveries: good, claim: claim)], now: 2).first else { throw Unexpected(results: results) }
+        #expect(try await first.counts(of: dead, now: 2).total == 2)
+        #expect(try await first.counts(of: orders, now: 2).total == 0)
+        // What led to it is done with: a second time it is nobody's.
+        guard case .stale? = try await first.post([Posting(deliveries: good, claim: claim)], now: 3).first else { throw Unexpected(results: results) }
+        #expect(try await first.counts(of: dead, now: 3).total == 2)
+    }
+
+    @Test func postingCountsAllOfItsMessagesAgainstABoundAndDropsDuplicates() async throws {
+        var limits = QueueLimits()
+        limits.messagesPerQueue = 2
+        let bounded = try await SQLiteQueueStore.open(path: temporary.database, limits: limits)
+        try await make(orders)
+        let three = Posting(deliveries: (0..<3).map { Settlement.Delivery(to: orders, message("\($0)")) })
+        guard case .refused(let refusals)? = try await bounded.post([three], now: 1).first else { throw Unexpected(results: []) }
+        #expect(refusals.mapValues(\.code) == [2: .tooManyRequests])
+        let twice = Posting(deliveries: [Settlement.Delivery(to: orders, message("x", key: "k"))])
+        for _ in 0..<2 {
+            guard case .done? = try await bounded.post([twice], now: 1).first else { throw Unexpected(results: []) }
+        }
+        #expect(try await bounded.counts(of: orders, now: 1).total == 1)
+    }
+
+    private struct Unexpected: Error { let results: [Posting.Result] }
+
     @Test func consumerThatStartsAgainHasAllOfTheOneBefore() async throws {
         try await make(orders, .internal)
         for index in 0..<600 { try await send("\(index)") }
