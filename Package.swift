@@ -120,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
+                "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
                 "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,

@@ -6,7 +6,7 @@ import JSONValues
 /// An event in a bus's queue: one that is still to be matched, or the delivery of one to a target that could not take it.
 public struct BusMessage: Sendable {
     private struct Attributes: Codable {
-        /// The rule whose targets get it, whatever its pattern.
+        /// The rule whose targets get it, whatever its pattern: its name, or in an API destination's queue its ARN.
         var rule: String?
         /// The one target that gets it, as the client described it.
         var target: String?
@@ -53,6 +53,15 @@ public struct BusMessage: Sendable {
                 deduplicationKey: event.deduplicationKey),
             // A target that takes nothing holds up nobody else's.
             group: "\(rule.name)/\(target.id)", delay: delay)
+    }
+
+    /// For an API destination's queue.
+    static func outgoing(_ event: BusEvent, rule: RuleKey, target: RuleTarget) -> NewMessage {
+        message(
+            event,
+            Attributes(
+                rule: rule.arn, target: target.json.text(), ingested: event.ingested, hops: event.hops, path: event.path,
+                deduplicationKey: event.deduplicationKey), group: "\(rule.bus.name)/\(rule.name)", delay: 0)
     }
 
     private static func message(_ event: BusEvent, _ attributes: Attributes, group: String? = nil, delay: Int64) -> NewMessage {

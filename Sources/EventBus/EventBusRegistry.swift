@@ -7,12 +7,15 @@ public actor EventBusRegistry {
     public static let maximumRules = 300
     /// Of one account and region, the default one included.
     public static let maximumBuses = 100
+    /// Connections, and API destinations, of one account and region.
+    public static let maximumEndpoints = 1_000
     /// Changes that wait for the one before.
     private static let maximumWaiting = 1_000
 
     struct Table: Sendable {
         var buses: [EventBusKey: StoredEventBus] = [:]
         var lists: [EventBusKey: RuleList] = [:]
+        var endpoints: [EndpointKey: StoredEndpoint] = [:]
 
         func hasBus(_ key: EventBusKey) -> Bool { key.isDefault || buses[key] != nil }
 
@@ -33,6 +36,7 @@ public actor EventBusRegistry {
         self.store = store
         var table = Table()
         for bus in try await store.loadEventBuses() { table.buses[bus.key] = bus }
+        for endpoint in try await store.loadEndpoints() { table.endpoints[endpoint.key] = endpoint }
         var rules: [EventBusKey: [EventRule]] = [:]
         for stored in try await store.loadEventRules().sorted(by: { $0.key.name < $1.key.name }) {
             do throws(EventBusError) {
@@ -136,6 +140,33 @@ public actor EventBusRegistry {
             statistics.forget(key)
             snapshot.withLock { table in table.lists[key.bus] = RuleList(table.rules(of: key.bus).filter { $0.key != key }) }
             return rule
+        }
+    }
+
+    /// - Parameter change: gets what is there.
+    func changeEndpoint(
+        _ key: EndpointKey, _ change: @Sendable (StoredEndpoint?) throws(EventBusError) -> StoredEndpoint
+    ) async throws -> StoredEndpoint {
+        try await exclusively {
+            let known = table.endpoints
+            let endpoint = try change(known[key])
+            let others = known.keys.filter { $0.kind == key.kind && $0.account == key.account && $0.region == key.region }.count
+            if known[key] == nil, others >= Self.maximumEndpoints {
+                throw EventBusError(.limitExceeded, "There are \(others) of kind \(key.kind.rawValue) already, which is the limit of an account and region.")
+            }
+            try await store.save(endpoint)
+            snapshot.withLock { $0.endpoints[key] = endpoint }
+            return endpoint
+        }
+    }
+
+    /// - Returns: what was there.
+    func deleteEndpoint(_ key: EndpointKey) async throws -> StoredEndpoint? {
+        try await exclusively {
+            guard let endpoint = table.endpoints[key] else { return nil }
+            try await store.delete(key)
+            snapshot.withLock { $0.endpoints[key] = nil }
+            return endpoint
         }
     }
 

@@ -5,8 +5,6 @@ import Synchronization
 /// Matches the events that lie in the buses' queues (of destinations and schedules), and tries again what a target could
 /// not take at once.
 public final class EventBusRunner: Sendable {
-    static let firstBackoff: Int64 = 1_000
-    private static let longestBackoff: Int64 = 300_000
     private static let lease: Int64 = 60_000
     /// Messages in one transaction.
     private static let batch = 32
@@ -119,41 +117,16 @@ public final class EventBusRunner: Sendable {
         return try router.plan(message.event, of: rule, table)
     }
 
-    // MARK: Further attempts
-
+    /// A further attempt of one delivery.
     private func tryAgain(_ claimed: ClaimedMessage, _ event: BusEvent, _ rule: RuleKey, _ target: RuleTarget, _ claim: Posting.Claim) async throws {
-        let planned = PlannedDelivery(rule: rule, target: target, event: event, result: router.delivery(of: event, to: target, rule))
-        let fault: DeliveryFault
+        let planned = PlannedDelivery(rule: rule, target: target, event: event, result: router.delivery(of: event, to: target, rule, registry.table))
         switch planned.result {
         case .success(let delivery):
             guard case .refused(let refusals)? = try await store.post([Posting(deliveries: [delivery], claim: claim)], now: now()).first,
                 let error = refusals.values.first
             else { return poster.count(planned, .delivered, nil) }
-            fault = DeliveryFault(error)
-        case .failure(let refusal): fault = refusal
+            try await poster.failed(planned, DeliveryFault(error), claimed, claim)
+        case .failure(let fault): try await poster.failed(planned, fault, claimed, claim)
         }
-        let message = claimed.message
-        let policy = RetryPolicy(maximumAge: target.maximumAge, firstBackoff: Self.firstBackoff, longestBackoff: Self.longestBackoff)
-        let decision = policy.decide(
-            .service, errors: 0, services: message.receives, accepted: event.ingested, now: now(), random: .random(in: 0...UInt64.max))
-        var exhausted: String?
-        switch decision {
-        case .retry(let delay) where fault.isRetriable && message.receives < target.maximumRetries:
-            let failure = Settlement.Failure(kind: fault.code.rawValue, reason: fault.message)
-            _ = try await store.settle([Settlement(claimed.receipt, .release(delay: delay, failure))], of: rule.bus.queue, now: now())
-            return poster.count(planned, .retried, fault)
-        case .retry: if fault.isRetriable { exhausted = "MaximumRetryAttempts" }
-        case .giveUp: exhausted = "MaximumEventAgeInSeconds"
-        }
-        try await giveUp(planned, fault, exhausted: exhausted, attempts: message.receives, claim)
-    }
-
-    private func giveUp(_ planned: PlannedDelivery, _ fault: DeliveryFault, exhausted: String?, attempts: Int, _ claim: Posting.Claim) async throws {
-        if let letter = poster.deadLetter(planned, fault, exhausted: exhausted, attempts: attempts) {
-            let result = try await store.post([Posting(deliveries: [letter], claim: claim)], now: now()).first
-            guard case .refused? = result else { return poster.count(planned, .deadLettered, fault) }
-        }
-        _ = try await store.post([Posting(deliveries: [], claim: claim)], now: now())
-        poster.count(planned, .dropped, fault)
     }
 }

@@ -82,7 +82,7 @@ extension EventBusService {
         return members
     }
 
-    private static func seconds(_ milliseconds: Int64) -> String { "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())" }
+    static func seconds(_ milliseconds: Int64) -> String { "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())" }
 
     // MARK: Tags
 

@@ -9,7 +9,7 @@ extension EventBusService {
         for json in list { targets.append(try RuleTarget(json, bus: key.bus)) }
         guard Set(targets.map(\.id)).count == targets.count else { throw EventBusError.invalid("Each of Targets must have an Id of its own.") }
         for target in targets {
-            if case .eventBus(_, _, key.bus.name) = target.destination {
+            if case .eventBus(key.bus) = target.destination {
                 throw EventBusError.invalid("Target \(target.id) is the rule's own event bus: an event would go in a circle.")
             }
         }

@@ -33,10 +33,12 @@ public final class EventBusService: Sendable {
     let now: @Sendable () -> Int64
     /// Runs beside the service, or what lies in the buses' queues stays there.
     public let runner: EventBusRunner
+    /// Likewise, for what waits for API destinations.
+    public let sender: HTTPRunner
 
     public init(
-        registry: EventBusRegistry, store: any QueueStore, functions: FunctionTargets, clock: any RuleClock, observer: EventBusObserver,
-        now: @escaping @Sendable () -> Int64
+        registry: EventBusRegistry, store: any QueueStore, functions: FunctionTargets, clock: any RuleClock, client: any EndpointClient,
+        observer: EventBusObserver, now: @escaping @Sendable () -> Int64
     ) {
         self.registry = registry
         self.store = store
@@ -46,6 +48,7 @@ public final class EventBusService: Sendable {
         router = EventRouter(functions: functions)
         poster = EventPoster(store: store, statistics: registry.statistics, observer: observer, now: now)
         runner = EventBusRunner(store: store, registry: registry, router: router, poster: poster, observer: observer, now: now)
+        sender = HTTPRunner(store: store, registry: registry, poster: poster, client: client, observer: observer, now: now)
     }
 
     /// Makes good what a crash left between two stores: the queue of each bus, the schedule of each rule.
@@ -79,6 +82,15 @@ public final class EventBusService: Sendable {
         case "DeleteEventBus": try await deleteBus(members, caller)
         case "DescribeEventBus": try describeBus(members, caller)
         case "ListEventBuses": try listBuses(members, caller)
+        case "CreateConnection": try await createConnection(members, caller)
+        case "DescribeConnection": try describeConnection(members, caller)
+        case "ListConnections": try listConnections(members, caller)
+        case "DeleteConnection": try await deleteConnection(members, caller)
+        case "CreateApiDestination": try await createAPIDestination(members, caller)
+        case "UpdateApiDestination": try await updateAPIDestination(members, caller)
+        case "DescribeApiDestination": try describeAPIDestination(members, caller)
+        case "ListApiDestinations": try listAPIDestinations(members, caller)
+        case "DeleteApiDestination": try await deleteAPIDestination(members, caller)
         case "TagResource": try await tag(members, caller)
         case "UntagResource": try await untag(members, caller)
         case "ListTagsForResource": try listTags(members, caller)

@@ -113,14 +113,14 @@ struct EventPoster: Sendable {
     private func next(_ planned: PlannedDelivery, _ step: Step, _ error: ServiceError) async throws(EventBusError) -> Step {
         switch step {
         case .send(let delivery, let hasMadeQueue):
-            // A function's queue is made by its first event.
-            if error.code == .resourceNotFound, case .function = planned.target.destination, !hasMadeQueue {
+            // The platform's own are made by their first event.
+            if error.code == .resourceNotFound, delivery.queue.name.contains(":"), !hasMadeQueue {
                 try await make(delivery.queue)
                 return .send(delivery, hasMadeQueue: true)
             }
             let fault = DeliveryFault(error)
             guard fault.isRetriable, planned.target.maximumRetries > 0 else { return buried(planned, fault) }
-            let message = BusMessage.retry(planned.event, rule: planned.rule, target: planned.target, delay: EventBusRunner.firstBackoff)
+            let message = BusMessage.retry(planned.event, rule: planned.rule, target: planned.target, delay: Self.firstBackoff)
             return .retry(Settlement.Delivery(to: planned.rule.bus.queue, message), fault, hasMadeQueue: false)
         case .retry(let delivery, let fault, let hasMadeQueue):
             guard error.code == .resourceNotFound, !hasMadeQueue else { throw EventBusError(error) }
@@ -167,7 +167,9 @@ struct EventPoster: Sendable {
 
     private func count(_ entry: Entry) {
         switch entry.step {
-        case .send: count(entry.planned, .delivered, nil)
+        case .send(let delivery, _):
+            // What waits for an API destination is not there yet.
+            if EndpointKey(delivery.queue) == nil { count(entry.planned, .delivered, nil) }
         case .retry(_, let fault, _): count(entry.planned, .retried, fault)
         case .bury(_, let fault): count(entry.planned, .deadLettered, fault)
         case .drop(let fault): count(entry.planned, .dropped, fault)

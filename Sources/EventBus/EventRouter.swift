@@ -28,12 +28,16 @@ struct DeliveryFault: Error, Hashable {
         case throttling = "THROTTLING"
         case invalidParameter = "INVALID_PARAMETER"
         case circle = "CIRCLE"
+        case connectionFailure = "CONNECTION_FAILURE"
+        case noPermissions = "NO_PERMISSIONS"
+        /// An endpoint answered that it cannot take the event now.
+        case requestFailed = "REQUEST_FAILED"
     }
 
     let code: Code
     let message: String
 
-    var isRetriable: Bool { code == .throttling }
+    var isRetriable: Bool { code == .throttling || code == .connectionFailure || code == .requestFailed }
 
     init(_ code: Code, _ message: String) {
         self.code = code
@@ -93,11 +97,10 @@ struct EventRouter: Sendable {
             guard plan.count < Self.maximumDeliveries else {
                 throw EventBusError(.limitExceeded, "The event has more than \(Self.maximumDeliveries) targets, which is the limit of one event.")
             }
-            guard case .eventBus(let account, let region, let name) = target.destination else {
-                plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: delivery(of: event, to: target, rule)))
+            guard case .eventBus(let next) = target.destination else {
+                plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: delivery(of: event, to: target, rule, table)))
                 continue
             }
-            let next = EventBusKey(account: account, region: region, name: name)
             let forwarded = event.forwarded(from: rule.bus)
             if let fault = fault(of: forwarded, to: next, table) {
                 plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: .failure(fault)))
@@ -115,8 +118,10 @@ struct EventRouter: Sendable {
         return nil
     }
 
-    /// - Parameter target: a function or a queue.
-    func delivery(of event: BusEvent, to target: RuleTarget, _ rule: RuleKey) -> Result<Settlement.Delivery, DeliveryFault> {
+    /// - Parameter target: anything but a bus.
+    func delivery(
+        of event: BusEvent, to target: RuleTarget, _ rule: RuleKey, _ table: EventBusRegistry.Table
+    ) -> Result<Settlement.Delivery, DeliveryFault> {
         let payload = target.payload(of: event, rule: rule)
         let key = event.deduplicationKey.map { "\($0) \(rule.name)/\(target.id)" }
         switch target.destination {
@@ -130,14 +135,21 @@ struct EventRouter: Sendable {
                     to: functions.queue(function),
                     NewMessage(
                         body: payload, attributes: functions.attributes(qualifier, event.hops), deduplicationKey: key, trace: event.trace, origin: "bus")))
-        case .queue(let account, let region, let name):
-            let isFIFO = name.hasSuffix(".fifo")
+        case .queue(let queue):
+            let isFIFO = queue.name.hasSuffix(".fifo")
             return .success(
                 Settlement.Delivery(
-                    to: QueueKey(account: account, region: region, name: name),
+                    to: queue,
                     NewMessage(
                         body: payload, group: target.groupID, deduplicationKey: isFIFO ? key ?? event.id : key, trace: event.trace, origin: "bus")))
-        case .eventBus(_, _, let name): return .failure(DeliveryFault(.invalidParameter, "the event bus \(name) takes events through its rules"))
+        case .endpoint(let endpoint):
+            guard table.endpoints[endpoint]?.arn == target.arn else {
+                return .failure(DeliveryFault(.noResource, "the API destination \(endpoint.name) does not exist"))
+            }
+            var message = BusMessage.outgoing(event, rule: rule, target: target)
+            message.deduplicationKey = key
+            return .success(Settlement.Delivery(to: endpoint.queue, message))
+        case .eventBus(let bus): return .failure(DeliveryFault(.invalidParameter, "the event bus \(bus.name) takes events through its rules"))
         }
     }
 }

@@ -85,6 +85,9 @@ public protocol EventBusStore: Sendable {
     /// Inserts or replaces by key.
     func save(_ bus: StoredEventBus) async throws
     func save(_ rule: StoredRule) async throws
+    func loadEndpoints() async throws -> [StoredEndpoint]
+    func save(_ endpoint: StoredEndpoint) async throws
+    func delete(_ endpoint: EndpointKey) async throws
     /// Nothing happens if there is none.
     func delete(_ bus: EventBusKey) async throws
     func delete(_ rule: RuleKey) async throws

@@ -1,9 +1,31 @@
 public import DurableQueue
-public import FunctionModel
+import FunctionModel
 public import JSONValues
 
 /// Where a rule sends its events, and in which form.
 public struct RuleTarget: Sendable {
+    enum Destination: Sendable {
+        case function(FunctionKey, qualifier: String?)
+        case queue(QueueKey)
+        case eventBus(EventBusKey)
+        case endpoint(EndpointKey)
+
+        /// Nil for anything that is not of the bus's account and region, or that events are not sent to.
+        init?(arn: String, bus: EventBusKey) {
+            if let key = EndpointKey(arn: arn) {
+                guard key.kind == .destination, key.account == bus.account, key.region == bus.region else { return nil }
+                self = .endpoint(key)
+                return
+            }
+            guard let destination = EventDestination(arn: arn), destination.account == bus.account, destination.region == bus.region else { return nil }
+            switch destination {
+            case .function(let key, let qualifier): self = .function(key, qualifier: qualifier)
+            case .queue(let account, let region, let name): self = .queue(QueueKey(account: account, region: region, name: name))
+            case .eventBus(let account, let region, let name): self = .eventBus(EventBusKey(account: account, region: region, name: name))
+            }
+        }
+    }
+
     enum Input: Sendable {
         case event
         case constant(String)
@@ -20,7 +42,7 @@ public struct RuleTarget: Sendable {
     public let arn: String
     /// As the client gave it, without members that are null.
     public let json: JSON
-    public let destination: EventDestination
+    let destination: Destination
     let input: Input
     let groupID: String?
     public let deadLetters: QueueKey?
@@ -37,11 +59,11 @@ public struct RuleTarget: Sendable {
         self.id = id
         arn = try fields.required("Arn", maximum: 1600)
         if let other = self.json.members.first(where: { !Self.known.contains($0.name) }) {
-            throw .invalid("\(other.name.prefix(64)) of target \(id) is not supported by Martlet: targets are functions, queues and event buses.")
+            throw .invalid("\(other.name.prefix(64)) of target \(id) is not supported by Martlet: targets are functions, queues, event buses and API destinations.")
         }
-        guard let destination = EventDestination(arn: arn), destination.account == bus.account, destination.region == bus.region else {
+        guard let destination = Destination(arn: arn, bus: bus) else {
             throw .invalid(
-                "Parameter \(arn.prefix(200)) is not valid. Reason: target \(id) must be the ARN of a function, a queue or an event bus of account \(bus.account) in \(bus.region)."
+                "Parameter \(arn.prefix(200)) is not valid. Reason: target \(id) must be the ARN of a function, a queue, an event bus or an API destination of account \(bus.account) in \(bus.region)."
             )
         }
         self.destination = destination
@@ -63,18 +85,18 @@ public struct RuleTarget: Sendable {
         maximumAge = Int64(try retries.integer("MaximumEventAgeInSeconds", in: 60...86_400) ?? 86_400) * 1000
     }
 
-    private static func check(_ destination: EventDestination, hasParameters: Bool, groupID: String?, id: String) throws(EventBusError) {
+    private static func check(_ destination: Destination, hasParameters: Bool, groupID: String?, id: String) throws(EventBusError) {
         switch destination {
-        case .queue(_, _, let name):
-            if name.hasSuffix(".fifo"), groupID == nil {
+        case .queue(let queue):
+            if queue.name.hasSuffix(".fifo"), groupID == nil {
                 throw .invalid("Parameter(s) SqsParameters must be specified for target: \(id): a FIFO queue needs a MessageGroupId.")
             }
-        case .function, .eventBus:
+        case .function, .eventBus, .endpoint:
             if hasParameters { throw .invalid("SqsParameters of target \(id) is for queues only.") }
         }
     }
 
-    private static func input(_ fields: Members, _ id: String, _ destination: EventDestination) throws(EventBusError) -> Input {
+    private static func input(_ fields: Members, _ id: String, _ destination: Destination) throws(EventBusError) -> Input {
         let constant = try fields.text("Input", maximum: maximumInput)
         let path = try fields.text("InputPath", maximum: InputPath.maximumBytes)
         let transformer = try fields.object("InputTransformer")
@@ -93,7 +115,7 @@ public struct RuleTarget: Sendable {
             if let transformer {
                 guard let template = transformer["InputTemplate"]?.string else { throw InputFault(reason: "InputTransformer needs an InputTemplate") }
                 let made = try InputTransformer(paths: transformer["InputPathsMap"]?.members ?? [], template: template)
-                if case .function = destination, made.form != .json { throw InputFault(reason: "InputTemplate is not JSON, which a function needs") }
+                if case .queue = destination {} else if made.form != .json { throw InputFault(reason: "InputTemplate is not JSON, which all but queues need") }
                 return .template(made)
             }
             return .event

@@ -93,6 +93,51 @@ extension SQLiteStore: EventBusStore {
         }
     }
 
+    public func loadEndpoints() throws -> [StoredEndpoint] {
+        try attempt("load the API destinations") { () throws(SQLiteStoreError) in
+            let statement = try connection.prepare("SELECT account, region, kind, name, id, definition, created, modified FROM event_endpoints")
+            defer { statement.reset() }
+            var endpoints: [StoredEndpoint] = []
+            while try statement.step() {
+                guard let kind = EndpointKey.Kind(rawValue: statement.text(2)), let definition = try? JSON(parsing: statement.text(5)) else {
+                    throw unreadable(statement.text(3), "it is of no known kind, or no JSON")
+                }
+                let key = EndpointKey(kind, account: statement.text(0), region: statement.text(1), name: statement.text(3))
+                endpoints.append(
+                    StoredEndpoint(key: key, id: statement.text(4), definition: definition, created: statement.integer(6), modified: statement.integer(7)))
+            }
+            return endpoints
+        }
+    }
+
+    public func save(_ endpoint: StoredEndpoint) throws {
+        try attempt("save \(endpoint.key.kind.rawValue) \(endpoint.key.name)") { () throws(SQLiteStoreError) in
+            let statement = try connection.prepare(
+                "INSERT OR REPLACE INTO event_endpoints (account, region, kind, name, id, definition, created, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+            bind(endpoint.key, to: statement)
+            statement.bind(5, endpoint.id)
+            statement.bind(6, endpoint.definition.text())
+            statement.bind(7, endpoint.created)
+            statement.bind(8, endpoint.modified)
+            try statement.run()
+        }
+    }
+
+    public func delete(_ endpoint: EndpointKey) throws {
+        try attempt("delete \(endpoint.kind.rawValue) \(endpoint.name)") { () throws(SQLiteStoreError) in
+            let statement = try connection.prepare("DELETE FROM event_endpoints WHERE account = ? AND region = ? AND kind = ? AND name = ?")
+            bind(endpoint, to: statement)
+            try statement.run()
+        }
+    }
+
+    private func bind(_ endpoint: EndpointKey, to statement: Statement) {
+        statement.bind(1, endpoint.account)
+        statement.bind(2, endpoint.region)
+        statement.bind(3, endpoint.kind.rawValue)
+        statement.bind(4, endpoint.name)
+    }
+
     private func bind(_ rule: RuleKey, to statement: Statement) {
         statement.bind(1, rule.bus.account)
         statement.bind(2, rule.bus.region)

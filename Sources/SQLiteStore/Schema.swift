@@ -84,6 +84,13 @@ enum Schema {
             PRIMARY KEY (account, region, bus, name)
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE event_endpoints (
+            account TEXT NOT NULL, region TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, definition TEXT NOT NULL,
+            created INTEGER NOT NULL, modified INTEGER NOT NULL,
+            PRIMARY KEY (account, region, kind, name)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

@@ -2,7 +2,9 @@
 
 import base64
 import datetime
+import http.server
 import json
+import threading
 import uuid
 
 import pytest
@@ -185,3 +187,126 @@ def test_a_function_takes_events_at_its_own_address(w, name):
         body = base64.b64decode(seen["body"]) if seen["isBase64Encoded"] else seen["body"].encode()
         read = binding.from_http_event(binding.HTTPMessage(seen["headers"], body))
         assert read.get_id() == event.get_id() and read.get_subject() == "order 7" and read.get_data() == {"total": 12}
+
+
+# Out
+
+
+class Receiver:
+    """An HTTP endpoint that keeps what came and answers as it is told, then with 200."""
+
+    def __init__(self):
+        self.requests, self.answers = [], []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((self.path, dict(self.headers.items()), body))
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def outbox(events, sqs, receiver):
+    """A bus whose events all go to the receiver: the bus's name, and the queue of those that it did not take."""
+    name = f"out-{uuid.uuid4().hex[:8]}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    events.create_event_bus(Name=name)
+    connection = events.create_connection(Name=name, AuthorizationType="BASIC", AuthParameters={"BasicAuthParameters": {"Username": "u", "Password": "p:ä".replace("ä", "a")}})
+    made = events.create_api_destination(
+        Name=name, ConnectionArn=connection["ConnectionArn"], InvocationEndpoint=f"{receiver.address}/in?from=bus", HttpMethod="POST")
+    events.put_rule(Name="all", EventBusName=name, EventPattern='{"version": ["0"]}')
+    events.put_targets(Rule="all", EventBusName=name, Targets=[{
+        "Id": "h", "Arn": made["ApiDestinationArn"], "InputPath": "$.detail", "RetryPolicy": {"MaximumRetryAttempts": 2},
+        "DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"}}])
+    yield name, url
+    events.remove_targets(Rule="all", EventBusName=name, Ids=["h"])
+    events.delete_rule(Name="all", EventBusName=name)
+    events.delete_event_bus(Name=name)
+    events.delete_api_destination(Name=name)
+    events.delete_connection(Name=name)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def test_an_event_goes_out_as_it_came_in(w, receiver, outbox):
+    bus, _ = outbox
+    event = CloudEvent(attributes(subject="order 7 ä % \"q\"", datacontenttype="application/json", shop="berlin"), {"total": 12})
+    assert send(w, bus, binding.to_structured_event(event)).status == 202
+    path, headers, body = wait_until(lambda: receiver.requests, 10, lambda: w.log_text(2000))[0]
+    read = binding.from_http_event(binding.HTTPMessage({k.lower(): v for k, v in headers.items()}, body))
+    assert read.get_id() == event.get_id() and read.get_source() == "/shop" and read.get_type() == "com.example.order" and read.get_data() == {"total": 12}
+    assert read.get_subject() == event.get_subject() and read.get_extension("shop") == "berlin"
+    assert path == "/in?from=bus" and headers["Authorization"] == "Basic " + base64.b64encode(b"u:p:a").decode()
+
+
+def test_an_event_of_boto_goes_out_as_a_cloudevent(events, receiver, outbox):
+    bus, _ = outbox
+    sent = events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "order placed", "Detail": '{"n": 1}'}])["Entries"][0]["EventId"]
+    _, headers, body = wait_until(lambda: receiver.requests, 10, "a request")[0]
+    read = binding.from_http_event(binding.HTTPMessage({k.lower(): v for k, v in headers.items()}, body))
+    assert (read.get_id(), read.get_source(), read.get_type(), read.get_data()) == (sent, "shop", "order placed", {"n": 1})
+
+
+def test_an_endpoint_that_fails_is_tried_again_and_then_given_up(w, events, sqs, receiver, outbox):
+    bus, url = outbox
+    receiver.answers = [503]
+    events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": '{"n": 1}'}])
+    wait_until(lambda: len(receiver.requests) == 2, 20, "a second attempt")
+    receiver.answers = [500, 500, 500, 400]
+    events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": '{"n": 2}'}])
+    wait_until(lambda: len(receiver.requests) == 5, 30, "three attempts")
+    letters = []
+
+    def read():
+        for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MessageAttributeNames=["All"]).get("Messages", []):
+            letters.append({k: v["StringValue"] for k, v in message["MessageAttributes"].items()})
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return letters
+    letter = wait_until(read, 20, "a dead letter", 0)[0]
+    assert letter["ERROR_CODE"] == "REQUEST_FAILED" and letter["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts" and letter["RETRY_ATTEMPTS"] == "2"
+    letters.clear()
+    events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": '{"n": 3}'}])
+    letter = wait_until(read, 20, "a dead letter", 0)[0]
+    assert "answered 400" in letter["ERROR_MESSAGE"] and len(receiver.requests) == 6
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254/latest/", "http://[fe80::1]/", "http://[::ffff:169.254.1.1]/", "http://0.0.0.0/"])
+def test_nothing_is_sent_to_link_local_addresses(events, sqs, outbox, address):
+    bus, url = outbox
+    events.update_api_destination(Name=bus, InvocationEndpoint=address)
+    events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": "{}"}])
+    message, = wait_until(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MessageAttributeNames=["All"]).get("Messages"), 10, "a dead letter", 0)
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+
+
+def test_connections_and_destinations_are_shown_and_checked(events, outbox):
+    name, _ = outbox
+    shown = events.describe_api_destination(Name=name)
+    assert shown["HttpMethod"] == "POST" and shown["InvocationRateLimitPerSecond"] == 300 and shown["ApiDestinationState"] == "ACTIVE"
+    assert name in [d["Name"] for d in events.list_api_destinations(NamePrefix="out-")["ApiDestinations"]]
+    connection = events.describe_connection(Name=name)
+    assert connection["AuthParameters"] == {"BasicAuthParameters": {"Username": "u"}} and connection["ConnectionState"] == "AUTHORIZED"
+    assert name in [c["Name"] for c in events.list_connections(NamePrefix=name)["Connections"]]
+    for call, more, error in [
+            (events.create_connection, {"AuthorizationType": "BASIC", "AuthParameters": {"BasicAuthParameters": {"Username": "u", "Password": "p"}}}, "ResourceAlreadyExistsException"),
+            (events.update_api_destination, {"InvocationEndpoint": "https://example.com/"}, "ValidationException"),
+            (events.create_api_destination, {"ConnectionArn": connection["ConnectionArn"], "InvocationEndpoint": "http://a/", "HttpMethod": "POST"}, "ResourceAlreadyExistsException")]:
+        with pytest.raises(events.exceptions.ClientError) as caught:
+            call(Name=name, **more)
+        assert caught.value.response["Error"]["Code"] == error

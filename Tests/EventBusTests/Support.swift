@@ -18,6 +18,7 @@ struct TestBus {
     let service: EventBusService
     let clock = TestClock()
     let rules = TestRuleClock()
+    let client = TestEndpoint()
     let counted = CountedDeliveries()
 
     init(limits: QueueLimits = QueueLimits(), folder given: URL? = nil) async throws {
@@ -32,7 +33,7 @@ struct TestBus {
             functions: FunctionTargets(
                 exists: { key, qualifier in Self.functions.contains(key.name) && qualifier != "7" },
                 queue: { QueueKey(account: $0.account, region: $0.region, name: "async:\($0.name)") }, attributes: { Array("\($0 ?? "-") \($1)".utf8) }),
-            clock: rules,
+            clock: rules, client: client,
             observer: EventBusObserver(accepted: { _ in }, matched: { _ in }, delivery: { _, kind in counted.add(kind) }, failure: { _, _, _ in }),
             now: { clock.time })
     }

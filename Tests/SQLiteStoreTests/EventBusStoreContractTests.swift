@@ -36,6 +36,20 @@ import Testing
         #expect(try await reader.loadEventBuses().count == 2)
     }
 
+    @Test func endpointsComeBackAsTheyWere() async throws {
+        func endpoint(_ kind: EndpointKey.Kind, _ name: String, account: String = "123456789012") throws -> StoredEndpoint {
+            StoredEndpoint(
+                key: EndpointKey(kind, account: account, region: "us-east-1", name: name), id: "id-\(name)",
+                definition: try JSON(parsing: #"{"HttpMethod":"POST","ä":[1.50]}"#), created: 1, modified: 2)
+        }
+        let endpoints = Set(try [endpoint(.connection, "a"), endpoint(.destination, "a"), endpoint(.destination, "a", account: "999999999999")])
+        for endpoint in endpoints { try await writer.save(endpoint) }
+        #expect(Set(try await reader.loadEndpoints()) == endpoints)
+        try await reader.delete(EndpointKey(.connection, account: "123456789012", region: "us-east-1", name: "a"))
+        try await reader.delete(EndpointKey(.connection, account: "123456789012", region: "us-east-1", name: "never"))
+        #expect(Set(try await writer.loadEndpoints()) == endpoints.filter { $0.key.kind == .destination })
+    }
+
     @Test func rulesComeBackAsTheyWere() async throws {
         let targets = try [JSON(parsing: #"{"Id":"1","Arn":"a","Input":"{\"n\":1.50}"}"#), JSON(parsing: #"{"Id":"2"}"#)]
         let rules: Set<StoredRule> = [

@@ -14,7 +14,8 @@ internal import Triggers
 extension Server {
     /// Event buses, whose rules send events to functions, queues and other buses.
     func makeEventBus(
-        _ events: Events, _ registry: EventBusRegistry, functions: FunctionDirectory, scheduler: SchedulerService, metrics: ServerMetrics
+        _ events: Events, _ registry: EventBusRegistry, functions: FunctionDirectory, scheduler: SchedulerService, client: HTTPEndpointClient,
+        metrics: ServerMetrics
     ) -> (service: EventBusService, routes: EventBusRoutes) {
         let clock = events.clock
         let targets = FunctionTargets(
@@ -25,7 +26,7 @@ extension Server {
             delivery: { metrics.busDeliveries.with($0.name, $1.rawValue).increment() },
             failure: { what, arn, reason in Log.error(what, ["arn": .init(arn), "reason": .init(reason)]) })
         let service = EventBusService(
-            registry: registry, store: events.store, functions: targets, clock: ScheduledRules(scheduler), observer: observer,
+            registry: registry, store: events.store, functions: targets, clock: ScheduledRules(scheduler), client: client, observer: observer,
             now: { clock.milliseconds() })
         let routes = EventBusRoutes(service) { error, id in
             Log.error("a request for an event bus failed", ["error": .init(describing: error), "requestId": .init(id.description)])

@@ -83,7 +83,7 @@ struct Server {
         let scheduler = makeScheduler(events, registry)
         let buses = try await EventBusRegistry(store: store) { Log.error("a rule cannot be read", ["rule": .init($0.arn), "reason": .init($1)]) }
         let directory = FunctionDirectory(snapshot)
-        let eventBus = makeEventBus(events, buses, functions: directory, scheduler: scheduler.service, metrics: metrics)
+        let eventBus = makeEventBus(events, buses, functions: directory, scheduler: scheduler.service, client: try HTTPEndpointClient(loop: loop), metrics: metrics)
         let sqs = makeSQS(events, baseURL: baseURL, eventBus: eventBus.routes)
         let catalogs: [any TriggerCatalog] = [
             WebhookTriggers(webhooks: webhooks, baseURL: baseURL), ScheduleTriggers(service: scheduler.service, activities: scheduler.runner.activities),
@@ -137,11 +137,13 @@ struct Server {
         try await eventBus.service.start()
         let scheduling = Task { await scheduler.runner.run() }
         let routing = Task { await eventBus.service.runner.run() }
+        let sending = Task { await eventBus.service.sender.run() }
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
         scheduling.cancel()
         routing.cancel()
+        sending.cancel()
         sqs.service.beginDrain()
         if reason == .signal {
             async let settled: Void = events.drain()
