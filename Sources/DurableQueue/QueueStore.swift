@@ -30,6 +30,9 @@ public protocol QueueStore: Sendable {
 
     /// Each message is accepted or refused by itself; throws only where none can be accepted.
     func enqueue(_ messages: [NewMessage], to key: QueueKey, now: Int64) async throws -> [Result<Accepted, ServiceError>]
+    /// One message, without a task for it.
+    /// - Parameter completion: is called once, by a thread of the store, and must be quick.
+    func enqueue(_ message: NewMessage, to key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Accepted, any Error>) -> Void)
     /// Up to `limit` visible messages, each under a lease of `lease` milliseconds.
     func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage]
     /// One result for each, in order. All of a settlement is done or nothing of it.

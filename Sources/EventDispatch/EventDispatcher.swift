@@ -54,9 +54,10 @@ public final class EventDispatcher: EventAcceptor {
     private var plan: DeliveryPlan
     /// Queues that are known to be there.
     private var known: Set<QueueKey> = []
-    /// Who waits for the disk.
-    private var accepting: [UInt64: (Result<RequestID, ServiceError>) -> Void] = [:]
+    /// What is on its way to the disk, by number.
+    private var accepting: [UInt64: Acceptance] = [:]
     private var acceptances: UInt64 = 0
+    private let answers = AcceptanceAnswers()
     private var isStarted = false
     private var isDraining = false
     private var isFilling = false
@@ -86,26 +87,52 @@ public final class EventDispatcher: EventAcceptor {
             id: invocation.requestID, body: Array(invocation.event.readableBytesView),
             attributes: EventAttributes(qualifier: invocation.qualifier, clientContext: invocation.clientContext).encoded,
             deduplicationKey: invocation.deduplicationKey, origin: invocation.trigger.name)
-        let isKnown = known.contains(key)
-        let function = invocation.function
         acceptances += 1
         let number = acceptances
-        accepting[number] = completion
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        let keeper = EventKeeper(store: store, key: key, time: now())
-        let loop = self.loop
+        accepting[number] = Acceptance(function: invocation.function, queue: key, message: message, completion: completion)
+        guard known.contains(key) else { return acceptIntoNewQueue(number) }
+        let answer = answer(number)
+        store.enqueue(message, to: key, now: now()) { answer($0) }
+    }
+
+    /// The function has had no event yet; or it was deleted and made again, and its queue went with it.
+    private func acceptIntoNewQueue(_ number: UInt64) {
+        guard let acceptance = accepting[number] else { return }
+        accepting[number]?.hasMadeQueue = true
+        let (store, time, key, message) = (store, now(), acceptance.queue, acceptance.message)
+        let answer = answer(number)
         Task {
-            let result = await keeper.keep(message, isKnown: isKnown)
-            loop.execute { bound.value.accepted(function, in: key, result, number) }
+            do {
+                _ = try await store.create(QueueRecord(key: key, kind: .internal, created: time, modified: time))
+                store.enqueue(message, to: key, now: time) { answer($0) }
+            } catch { answer(.failure(error)) }
         }
     }
 
-    private func accepted(_ function: FunctionKey, in key: QueueKey, _ result: Result<Accepted, ServiceError>, _ number: UInt64) {
-        if case .success(let event) = result {
-            known.insert(key)
-            if !event.isDuplicate { observer.accepted(function) }
+    /// To be called by any thread: brings the answer to the loop.
+    private func answer(_ number: UInt64) -> @Sendable (Result<Accepted, any Error>) -> Void {
+        let (answers, loop) = (answers, loop)
+        let me = NIOLoopBound(self, eventLoop: loop)
+        return { result in
+            if answers.add(number, result) { loop.execute { for (number, result) in answers.takeAll() { me.value.accepted(number, result) } } }
         }
-        accepting.removeValue(forKey: number)?(result.map(\.id))
+    }
+
+    private func accepted(_ number: UInt64, _ result: Result<Accepted, any Error>) {
+        guard let acceptance = accepting[number] else { return }
+        switch result {
+        case .success(let event):
+            known.insert(acceptance.queue)
+            accepting[number] = nil
+            if !event.isDuplicate { observer.accepted(acceptance.function) }
+            acceptance.completion(.success(event.id))
+        case .failure(let error as ServiceError) where error.code == .resourceNotFound && !acceptance.hasMadeQueue:
+            known.remove(acceptance.queue)
+            acceptIntoNewQueue(number)
+        case .failure(let error):
+            accepting[number] = nil
+            acceptance.completion(.failure(error as? ServiceError ?? ServiceError(.internalFailure, "failed to keep the event", underlying: error)))
+        }
     }
 
     // MARK: Changes

@@ -14,6 +14,10 @@ extension QueueTransaction {
         return try messages.map { try enqueue($0, to: row, now: now) }
     }
 
+    func enqueue(_ message: NewMessage, to key: QueueKey, now: Int64) throws -> Result<Accepted, ServiceError> {
+        try enqueue(message, to: row(key), now: now)
+    }
+
     private func enqueue(_ message: NewMessage, to row: QueueRow, now: Int64) throws -> Result<Accepted, ServiceError> {
         guard message.size <= limits.messageBytes else {
             return .failure(

@@ -25,16 +25,20 @@ public final class SQLiteQueueStore: QueueStore {
 
     /// - Parameter body: either throws a `ServiceError` before it has changed anything, or does all of its work.
     private func run<Value: Sendable>(_ what: String, _ body: @escaping @Sendable (QueueTransaction) throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            writer.submit(
-                QueueOperation(
-                    what: what,
-                    perform: { transaction in
-                        let value = try body(transaction)
-                        return { continuation.resume(returning: value) }
-                    },
-                    fail: { continuation.resume(throwing: $0) }))
-        }
+        try await withCheckedThrowingContinuation { continuation in submit(what, body) { continuation.resume(with: $0) } }
+    }
+
+    private func submit<Value: Sendable>(
+        _ what: String, _ body: @escaping @Sendable (QueueTransaction) throws -> Value, completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        writer.submit(
+            QueueOperation(
+                what: what,
+                perform: { transaction in
+                    let value = try body(transaction)
+                    return { completion(.success(value)) }
+                },
+                fail: { completion(.failure($0)) }))
     }
 
     // MARK: Queues
@@ -77,6 +81,10 @@ public final class SQLiteQueueStore: QueueStore {
 
     public func enqueue(_ messages: [NewMessage], to key: QueueKey, now: Int64) async throws -> [Result<Accepted, ServiceError>] {
         try await run("accept a message for \(key.name)") { try $0.enqueue(messages, to: key, now: now) }
+    }
+
+    public func enqueue(_ message: NewMessage, to key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Accepted, any Error>) -> Void) {
+        submit("accept a message for \(key.name)", { try $0.enqueue(message, to: key, now: now).get() }, completion: completion)
     }
 
     public func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage] {

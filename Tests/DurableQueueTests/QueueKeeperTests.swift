@@ -42,6 +42,9 @@ private final class TimeOnlyStore: QueueStore {
     func queues(_ kind: QueueKind) async throws -> [(key: QueueKey, counts: QueueCounts)] { throw Unexpected() }
     func sources(of key: QueueKey) async throws -> [QueueKey] { throw Unexpected() }
     func enqueue(_ messages: [NewMessage], to key: QueueKey, now: Int64) async throws -> [Result<Accepted, ServiceError>] { throw Unexpected() }
+    func enqueue(_ message: NewMessage, to key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Accepted, any Error>) -> Void) {
+        completion(.failure(Unexpected()))
+    }
     func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage] { throw Unexpected() }
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
     func claimFirst(of keys: [QueueKey], lease: Int64, now: Int64) async throws -> [(queue: QueueRecord, claimed: ClaimedMessage)] { throw Unexpected() }

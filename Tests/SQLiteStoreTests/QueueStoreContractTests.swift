@@ -92,6 +92,22 @@ import Testing
         #expect(try await first.sources(of: dead) == [orders])
     }
 
+    /// The form that makes no task says and does the same.
+    @Test func oneMessageIsAcceptedOrRefusedThroughItsCompletion() async throws {
+        func accept(_ message: NewMessage, _ key: QueueKey) async throws -> Accepted {
+            try await withCheckedThrowingContinuation { continuation in first.enqueue(message, to: key, now: 5) { continuation.resume(with: $0) } }
+        }
+        let none = await #expect(throws: ServiceError.self) { try await accept(message("a"), orders) }
+        #expect(none?.code == .resourceNotFound)
+        try await make(orders)
+        let accepted = try await accept(message("a", key: "k"), orders)
+        #expect(!accepted.isDuplicate)
+        #expect(try await accept(message("b", key: "k"), orders) == Accepted(id: accepted.id, sequence: accepted.sequence, isDuplicate: true))
+        let large = await #expect(throws: ServiceError.self) { try await accept(message(String(repeating: "x", count: 2 << 20)), orders) }
+        #expect(large?.code == .requestTooLarge)
+        #expect(try await claim(now: 5).map(text) == ["a"])
+    }
+
     @Test func unknownQueueIsSaid() async throws {
         let error = await #expect(throws: ServiceError.self) { try await first.enqueue([message("a")], to: orders, now: 0) }
         #expect(error?.code == .resourceNotFound)
