@@ -73,7 +73,9 @@ let package = Package(
         .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "Triggers", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventSourceMappings", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Triggers"], swiftSettings: strict),
-        .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "Triggers"], swiftSettings: strict),
+        .target(name: "ObjectEvents", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
+        .target(name: "WatchedFolders", dependencies: ["BlockingThread", "FunctionModel", "LinuxPrimitives", "Metering", "ObjectEvents", "Triggers"], swiftSettings: strict),
+        .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "ObjectEvents", "Triggers"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
@@ -87,7 +89,7 @@ let package = Package(
         .target(
             name: "SQLiteStore",
             dependencies: [
-                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "Registry", "Webhooks",
+                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "WatchedFolders", "Webhooks",
                 "CSQLite", "CSQLiteShim",
             ],
             swiftSettings: strict),
@@ -112,7 +114,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "Webhooks",
+                "LambdaAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "Webhooks",
             ] + nio,
             swiftSettings: strict),
 
@@ -121,7 +123,7 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
-                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks", "WorkerNode",
+                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "ObjectEvents", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -136,7 +138,8 @@ let package = Package(
         .testTarget(
             name: "SQLiteStoreTests",
             dependencies: [
-                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "Registry", "SQLiteStore", "Webhooks",
+                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "SQLiteStore",
+                "WatchedFolders", "Webhooks",
             ],
             swiftSettings: strict),
         .testTarget(name: "EventSourceMappingsTests", dependencies: ["EventSourceMappings", "JSONValues"], swiftSettings: strict),
@@ -165,6 +168,8 @@ let package = Package(
         .testTarget(
             name: "SchedulerTests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Scheduler", "Schedules", "SQLiteStore"],
             swiftSettings: strict),
+        .testTarget(name: "ObjectEventsTests", dependencies: ["FunctionModel", "JSONValues", "ObjectEvents"], swiftSettings: strict),
+        .testTarget(name: "WatchedFoldersTests", dependencies: ["FunctionModel", "ObjectEvents", "WatchedFolders"], swiftSettings: strict),
         .testTarget(name: "TriggersTests", dependencies: ["Triggers"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(name: "LambdaAPITests", dependencies: ["FunctionModel", "LambdaAPI"], swiftSettings: strict),

@@ -12,6 +12,9 @@ public enum WebhookScheme: Hashable, Sendable {
     /// `X-Slack-Signature: v0=HEX` over `v0:SECONDS:BODY`, the seconds from `X-Slack-Request-Timestamp`.
     /// Source: https://api.slack.com/authentication/verifying-requests-from-slack
     case slack
+    /// `Authorization: Bearer SECRET`: the secret itself, no signature. Who listens on the way has it: for HTTPS or one machine.
+    /// Source: https://min.io/docs/minio/linux/administration/monitoring/publish-events-to-webhook.html, auth_token
+    case minIO
     /// An HMAC of the body in a header, after a fixed text such as `sha256=`.
     case hmac(header: String, hash: WebhookHash, encoding: WebhookEncoding, prefix: String)
 }
@@ -34,6 +37,8 @@ public struct WebhookVerifier: Sendable {
 
     public let scheme: WebhookScheme
     private let keys: [SymmetricKey]
+    /// Of the secrets, so that comparing them takes the same time wherever they differ.
+    private let digests: [SHA256Digest]
     /// Seconds that a signed time may differ from ours.
     public let tolerance: Int64
 
@@ -42,6 +47,7 @@ public struct WebhookVerifier: Sendable {
         self.scheme = scheme
         self.tolerance = tolerance
         keys = secrets.map { SymmetricKey(data: Array($0.utf8)) }
+        digests = secrets.map { SHA256.hash(data: Array($0.utf8)) }
     }
 
     /// - Parameters:
@@ -55,6 +61,13 @@ public struct WebhookVerifier: Sendable {
         case .hmac(let header, let hash, let encoding, let prefix):
             let text = try only(header, in: headers)
             try match([try code(text, prefix: prefix, encoding, of: header)], hash, [], body)
+        case .minIO:
+            let text = try only("Authorization", in: headers)
+            guard text.hasPrefix("Bearer ") else { throw WebhookRefusal(description: "Authorization must be 'Bearer' and the secret") }
+            let digest = SHA256.hash(data: Array(text.dropFirst("Bearer ".count).utf8))
+            guard digests.contains(where: { $0 == digest }) else {
+                throw WebhookRefusal(description: "the secret of the sender and of this webhook differ")
+            }
         case .slack:
             let seconds = try only("X-Slack-Request-Timestamp", in: headers)
             try check(seconds, of: "X-Slack-Request-Timestamp", now: now)

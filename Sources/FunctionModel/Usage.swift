@@ -39,12 +39,14 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case schedule = 5
     case queue = 6
     case bus = 7
+    /// Of a change of an object or of a file in a watched folder.
+    case objects = 10
 
     /// Whether it is an attempt of an event that was accepted before: there may be several, and each has an age.
     public var isEvent: Bool {
         switch self {
         case .invoke, .functionURL, .initialization: false
-        case .async, .webhook, .schedule, .queue, .bus: true
+        case .async, .webhook, .schedule, .queue, .bus, .objects: true
         }
     }
 
@@ -59,6 +61,7 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
         case .schedule: "schedule"
         case .queue: "queue"
         case .bus: "bus"
+        case .objects: "objects"
         }
     }
 

@@ -1,6 +1,7 @@
 import AccessControl
 public import FunctionModel
 import JSONValues
+import ObjectEvents
 public import NIOCore
 public import Registry
 import Triggers
@@ -11,7 +12,8 @@ public struct WebhookDelivery: Sendable {
     public let requestID: RequestID
     public let function: FunctionKey
     public let qualifier: String?
-    /// Format 2.0, as of a function URL.
+    public let trigger: Trigger
+    /// Format 2.0, as of a function URL; S3's for changes of objects.
     public let event: ByteBuffer
     /// The same for a delivery that is sent again.
     public let deduplicationKey: String?
@@ -29,6 +31,8 @@ public struct WebhookRoutes: Sendable {
     /// Bytes of a delivery's body; as of an asynchronous invocation, which it becomes.
     private let maximumBody: Int
     private let now: @Sendable () -> Int64
+    /// Bytes of a deduplication key that is made of what happened.
+    private static let maximumIdentity = 4_096
     private let accept: @Sendable (WebhookDelivery) async throws -> RequestID
 
     /// - Parameters:
@@ -82,22 +86,37 @@ public struct WebhookRoutes: Sendable {
         if webhook.scheme == .slack, content?["type"]?.string == "url_verification", let challenge = content?["challenge"]?.string {
             return Self.answer(.object([.init("challenge", .string(challenge))]))
         }
-        let event = request.functionEvent(for: webhook.function, id: id, port: port, milliseconds: now())
         do {
+            guard let (event, key) = try event(of: request, for: webhook, content) else {
+                return Self.answer(.object([.init("filtered", .bool(true))]))
+            }
             _ = try await functions.snapshot.version(webhook.function, qualifier: webhook.qualifier)
             guard event.readableBytes <= maximumBody else {
                 throw ServiceError(.requestTooLarge, "the delivery makes an event of \(event.readableBytes) bytes, more than the \(maximumBody) bytes it may have")
             }
             let id = try await accept(
                 WebhookDelivery(
-                    requestID: request.requestID, function: webhook.function, qualifier: webhook.qualifier, event: event,
-                    deduplicationKey: Self.deduplicationKey(webhook, request, content)))
+                    requestID: request.requestID, function: webhook.function, qualifier: webhook.qualifier,
+                    trigger: webhook.objects == nil ? .webhook : .objects, event: event, deduplicationKey: key))
             webhooks.count(webhook.id, refusal: nil)
             return Self.answer(.object([.init("requestId", .string(id.description))]), status: 202)
         } catch {
             webhooks.count(id, refusal: (error as? ServiceError)?.message ?? "it could not be kept")
             throw error
         }
+    }
+
+    /// - Returns: nil where nothing of it is of interest.
+    private func event(of request: ControlRequest, for webhook: Webhook, _ content: JSON?) throws -> (event: ByteBuffer, key: String?)? {
+        guard let filter = webhook.objects else {
+            let event = request.functionEvent(for: webhook.function, id: webhook.id, port: port, milliseconds: now())
+            return (event, Self.deduplicationKey(webhook, request, content))
+        }
+        guard let content else { throw ServiceError(.invalidRequestContent, "the notification is not JSON") }
+        let changes = try MinIONotification.changes(content, region: webhook.function.region).filter(filter.passes)
+        guard !changes.isEmpty else { return nil }
+        let identities = changes.map(\.identity).joined(separator: "\n")
+        return (ByteBuffer(string: ObjectChange.event(changes).text()), identities.utf8.count <= Self.maximumIdentity ? "\(webhook.id):\(identities)" : nil)
     }
 
     private static func verify(_ request: ControlRequest, _ verifier: WebhookVerifier, now: Int64) throws(WebhookRefusal) {
@@ -118,7 +137,7 @@ public struct WebhookRoutes: Sendable {
         case .gitHub: own = request.headers.first { $0.name.lowercased() == "x-github-delivery" }?.value
         case .stripe: own = content?["id"]?.string
         case .slack: own = content?["event_id"]?.string
-        case .hmac: own = nil
+        case .hmac, .minIO: own = nil
         }
         return own.flatMap { (1...128).contains($0.utf8.count) ? "\(webhook.id):\($0)" : nil }
     }
@@ -135,6 +154,10 @@ public struct WebhookRoutes: Sendable {
         var hash: String?
         var encoding: String?
         var prefix: String?
+        /// For minio: S3's notification filters.
+        var events: [String]?
+        var keyPrefix: String?
+        var keySuffix: String?
     }
 
     private func create(_ request: ControlRequest) async throws -> ControlResponse {
@@ -144,8 +167,19 @@ public struct WebhookRoutes: Sendable {
         var form = SchemeForm(.gitHub)
         (form.scheme, form.header, form.hash, form.encoding, form.prefix) = (wanted.scheme, wanted.header, wanted.hash, wanted.encoding, wanted.prefix)
         let webhook = try await webhooks.create(
-            name: wanted.name, function: key, qualifier: wanted.qualifier, scheme: try form.parsed(), secret: wanted.secret)
+            name: wanted.name, function: key, qualifier: wanted.qualifier, scheme: try form.parsed(), objects: try Self.filter(wanted),
+            secret: wanted.secret)
         return Self.answer(self.form(webhook, withSecret: true), status: 201)
+    }
+
+    private static func filter(_ wanted: Creation) throws(ServiceError) -> ObjectFilter? {
+        guard wanted.scheme == "minio" else {
+            for (name, isThere) in [("events", wanted.events != nil), ("keyPrefix", wanted.keyPrefix != nil), ("keySuffix", wanted.keySuffix != nil)] where isThere {
+                throw ServiceError(.invalidParameterValue, "'\(name)' is for the scheme minio, whose deliveries are about objects")
+            }
+            return nil
+        }
+        return try ObjectFilter(events: wanted.events ?? [], prefix: wanted.keyPrefix ?? "", suffix: wanted.keySuffix ?? "")
     }
 
     private struct Rotation: Decodable {
@@ -170,6 +204,11 @@ public struct WebhookRoutes: Sendable {
         ]
         for (name, value) in [("header", scheme.header), ("hash", scheme.hash), ("encoding", scheme.encoding), ("prefix", scheme.prefix)] {
             if let value { members.append(.init(name, .string(value))) }
+        }
+        if let filter = webhook.objects {
+            members += [
+                .init("events", .array(filter.events.map { .string($0) })), .init("keyPrefix", .string(filter.prefix)), .init("keySuffix", .string(filter.suffix)),
+            ]
         }
         members += [
             .init("secrets", .integer(webhook.secrets.count)), .init("created", .integer(webhook.created)), .init("modified", .integer(webhook.modified)),

@@ -6,7 +6,7 @@ extension SQLiteStore: WebhookStore {
     public func loadWebhooks() throws -> [Webhook] {
         try attempt("load the webhooks") { () throws(SQLiteStoreError) in
             let statement = try connection.prepare(
-                "SELECT account, region, function, id, name, qualifier, scheme, secrets, created, modified FROM webhooks")
+                "SELECT account, region, function, id, name, qualifier, scheme, secrets, created, modified, objects FROM webhooks")
             defer { statement.reset() }
             var webhooks: [Webhook] = []
             while try statement.step() {
@@ -17,6 +17,7 @@ extension SQLiteStore: WebhookStore {
                 webhooks.append(
                     Webhook(
                         id: id, name: statement.text(4), function: statement.functionKey(), qualifier: statement.optionalText(5), scheme: scheme,
+                        objects: try statement.optionalText(10).map { text throws(SQLiteStoreError) in try decode(text, of: id) },
                         secrets: try decode(statement.text(7), of: id), created: statement.integer(8), modified: statement.integer(9)))
             }
             return webhooks
@@ -27,8 +28,8 @@ extension SQLiteStore: WebhookStore {
         try attempt("save webhook \(webhook.name)") { () throws(SQLiteStoreError) in
             let statement = try connection.prepare(
                 """
-                INSERT OR REPLACE INTO webhooks (account, region, function, id, name, qualifier, scheme, secrets, created, modified)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT OR REPLACE INTO webhooks (account, region, function, id, name, qualifier, scheme, secrets, created, modified, objects)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
             statement.bind(webhook.function)
             statement.bind(4, webhook.id)
@@ -38,6 +39,7 @@ extension SQLiteStore: WebhookStore {
             statement.bind(8, try encode(webhook.secrets))
             statement.bind(9, webhook.created)
             statement.bind(10, webhook.modified)
+            statement.bind(11, try webhook.objects.map { filter throws(SQLiteStoreError) in try encode(filter) })
             try statement.run()
         }
     }

@@ -91,6 +91,21 @@ enum Schema {
             PRIMARY KEY (account, region, kind, name)
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE webhooks ADD COLUMN objects TEXT;
+
+        CREATE TABLE watched_folders (
+            id TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, function TEXT NOT NULL, qualifier TEXT,
+            path TEXT NOT NULL, filter TEXT NOT NULL, is_recursive INTEGER NOT NULL, has_content INTEGER NOT NULL, created INTEGER NOT NULL,
+            UNIQUE (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE watched_files (
+            folder TEXT NOT NULL REFERENCES watched_folders ON DELETE CASCADE, path TEXT NOT NULL,
+            size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+            PRIMARY KEY (folder, path)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

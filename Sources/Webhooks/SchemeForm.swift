@@ -11,13 +11,14 @@ public struct SchemeForm: Codable, Hashable, Sendable {
     public var encoding: WebhookEncoding.RawValue?
     public var prefix: String?
 
-    private static let names = ["github", "stripe", "slack", "hmac"]
+    private static let names = ["github", "stripe", "slack", "minio", "hmac"]
 
     public init(_ scheme: WebhookScheme) {
         switch scheme {
         case .gitHub: self.scheme = "github"
         case .stripe: self.scheme = "stripe"
         case .slack: self.scheme = "slack"
+        case .minIO: self.scheme = "minio"
         case .hmac(let header, let hash, let encoding, let prefix):
             self.scheme = "hmac"
             self.header = header
@@ -38,6 +39,7 @@ public struct SchemeForm: Codable, Hashable, Sendable {
         case "github": return .gitHub
         case "stripe": return .stripe
         case "slack": return .slack
+        case "minio": return .minIO
         case "hmac": break
         default:
             throw ServiceError(.invalidParameterValue, "the scheme '\(scheme.prefix(32))' is not known: use one of \(Self.names.joined(separator: ", "))")

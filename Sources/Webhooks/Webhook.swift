@@ -1,5 +1,6 @@
 public import AccessControl
 public import FunctionModel
+public import ObjectEvents
 
 /// An address that a service outside sends signed requests to, and the function that runs for each, once per delivery.
 public struct Webhook: Hashable, Sendable {
@@ -11,6 +12,8 @@ public struct Webhook: Hashable, Sendable {
     /// nil for `$LATEST`.
     public let qualifier: String?
     public let scheme: WebhookScheme
+    /// Which changes of objects the function gets; nil for a webhook whose deliveries are not about objects.
+    public let objects: ObjectFilter?
     /// The newest first; each of them is believed.
     public var secrets: [String]
     /// Milliseconds since 1970.
@@ -18,14 +21,15 @@ public struct Webhook: Hashable, Sendable {
     public var modified: Int64
 
     public init(
-        id: String, name: String, function: FunctionKey, qualifier: String?, scheme: WebhookScheme, secrets: [String], created: Int64,
-        modified: Int64
+        id: String, name: String, function: FunctionKey, qualifier: String?, scheme: WebhookScheme, objects: ObjectFilter? = nil, secrets: [String],
+        created: Int64, modified: Int64
     ) {
         self.id = id
         self.name = name
         self.function = function
         self.qualifier = qualifier
         self.scheme = scheme
+        self.objects = objects
         self.secrets = secrets
         self.created = created
         self.modified = modified

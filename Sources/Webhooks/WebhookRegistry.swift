@@ -1,5 +1,6 @@
 public import AccessControl
 public import FunctionModel
+public import ObjectEvents
 import Synchronization
 public import Triggers
 
@@ -68,7 +69,9 @@ public actor WebhookRegistry {
 
     /// - Parameter secret: nil for one that is made here.
     /// - Throws: `.resourceConflict` for a name in use, `.invalidParameterValue`, `.tooManyRequests` beyond the bound.
-    public func create(name: String, function: FunctionKey, qualifier: String?, scheme: WebhookScheme, secret: String?) async throws -> Webhook {
+    public func create(
+        name: String, function: FunctionKey, qualifier: String?, scheme: WebhookScheme, objects: ObjectFilter? = nil, secret: String?
+    ) async throws -> Webhook {
         guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
             throw ServiceError(.invalidParameterValue, "a webhook's name has 1 to 64 letters, digits, '-' and '_'; '\(name.prefix(64))' does not")
         }
@@ -81,8 +84,8 @@ public actor WebhookRegistry {
         }
         let time = now()
         let webhook = Webhook(
-            id: Self.newID(), name: name, function: function, qualifier: qualifier, scheme: scheme, secrets: [try Self.secret(secret)], created: time,
-            modified: time)
+            id: Self.newID(), name: name, function: function, qualifier: qualifier, scheme: scheme, objects: objects,
+            secrets: [try Self.secret(secret)], created: time, modified: time)
         // Kept free for this one while the store writes.
         entries.withLock { $0[webhook.id] = Entry(webhook) }
         do { try await store.save(webhook) } catch {

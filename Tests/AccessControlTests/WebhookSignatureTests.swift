@@ -35,6 +35,15 @@ struct WebhookSignatureTests {
         #expect(verify(.gitHub, ["another secret", gitHub.secret], [gitHub.header], gitHub.body) == nil)
     }
 
+    @Test func bearerWhoHasTheSecretIsBelieved() {
+        #expect(verify(.minIO, ["old secret", "the secret"], [("authorization", "Bearer the secret")], "{}") == nil)
+        for value in ["Bearer the secre", "Bearer the secret ", "bearer the secret", "the secret", "Bearer ", "Basic the secret"] {
+            #expect(verify(.minIO, ["the secret"], [("Authorization", value)], "{}") != nil, "\(value)")
+        }
+        #expect(verify(.minIO, ["the secret"], [], "{}") != nil)
+        #expect(verify(.minIO, ["the secret"], [("Authorization", "Bearer the secret"), ("Authorization", "Bearer the secret")], "{}") != nil)
+    }
+
     @Test func slacksExampleIsBelievedWithinItsTime() {
         #expect(verify(.slack, [slack.secret], slack.headers, slack.body) == nil)
         #expect(verify(.slack, [slack.secret], slack.headers, slack.body, now: 1_531_420_618 + 300) == nil)

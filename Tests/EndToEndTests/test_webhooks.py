@@ -176,7 +176,7 @@ def test_webhooks_survive_a_restart_and_end_with_their_function(make_world):
 
 
 @pytest.mark.parametrize("arguments, named", [
-    (("--scheme", "gitlab"), "github, stripe, slack, hmac"),
+    (("--scheme", "gitlab"), "github, stripe, slack, minio, hmac"),
     (("--scheme", "hmac"), "header"),
     (("--scheme", "hmac", "--header", "a b"), "header"),
     (("--scheme", "hmac", "--header", "x", "--hash", "md5"), "sha1, sha256, sha512"),

@@ -24,7 +24,7 @@ import Webhooks
 
     @Test func eachSchemeComesBackAsItWas() async throws {
         let schemes: [WebhookScheme] = [
-            .gitHub, .stripe, .slack, .hmac(header: "X-Signature", hash: .sha512, encoding: .base64, prefix: "v1 "),
+            .gitHub, .stripe, .slack, .minIO, .hmac(header: "X-Signature", hash: .sha512, encoding: .base64, prefix: "v1 "),
             .hmac(header: "X-Signature", hash: .sha1, encoding: .hex, prefix: ""),
         ]
         var expected: Set<Webhook> = []

@@ -12,6 +12,7 @@ enum MartletPaths {
     private static let base = ["martlet", "v1"]
     static let node = base + ["node"]
     static let usage = base + ["usage"]
+    static let watches = base + ["watches"]
     static let triggers = base + ["triggers"]
     static let webhooks = base + ["webhooks"]
     static func usage(invocation: String) -> [String] { usage + ["invocations", invocation] }

@@ -29,6 +29,7 @@ struct CreateWebhook: Verb {
 
               martlet webhook create pushes --function on-push --scheme github
               martlet webhook create orders --function on-order --scheme hmac --header X-Shop-Signature --encoding base64
+              martlet webhook create uploads --function on-upload --scheme minio --events "s3:ObjectCreated:*" --key-suffix .csv
             """)
 
     @Argument(help: "The webhook's name.")
@@ -37,7 +38,7 @@ struct CreateWebhook: Verb {
     var function: String
     @Option(help: "A version of it.")
     var qualifier: String?
-    @Option(help: "How the sender signs: github, stripe, slack, or hmac for an HMAC of the body in a header.")
+    @Option(help: "How the sender signs: github, stripe, slack, minio, or hmac for an HMAC of the body in a header.")
     var scheme: String
     @Option(help: "For hmac: the header that has the signature.")
     var header: String?
@@ -47,6 +48,12 @@ struct CreateWebhook: Verb {
     var encoding: String?
     @Option(help: "For hmac: what stands before the signature in the header, such as sha256=.")
     var prefix: String?
+    @Option(help: "For minio: which events, separated by commas, such as s3:ObjectCreated:*,s3:ObjectRemoved:*. Without it, all.")
+    var events: String?
+    @Option(help: "For minio: only objects whose key begins so.")
+    var keyPrefix: String?
+    @Option(help: "For minio: only objects whose key ends so.")
+    var keySuffix: String?
     @OptionGroup var secret: SecretOptions
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
@@ -56,6 +63,8 @@ struct CreateWebhook: Verb {
         for (name, value) in [("qualifier", qualifier), ("header", header), ("hash", hash), ("encoding", encoding), ("prefix", prefix)] {
             if let value { members.append(.init(name, .string(value))) }
         }
+        for (name, value) in [("keyPrefix", keyPrefix), ("keySuffix", keySuffix)] { if let value { members.append(.init(name, .string(value))) } }
+        if let events { members.append(.init("events", .array(events.split(separator: ",").map { .string(String($0)) }))) }
         members += try secret.member()
         let made = try await server.client().send(APIRequest("POST", MartletPaths.webhooks, json: .object(members))).json()
         show(made, output, isNew: secret.secretFile == nil)

@@ -12,12 +12,14 @@ internal import LinuxPrimitives
 internal import Metering
 internal import NIOCore
 internal import NIOPosix
+internal import ObjectEvents
 internal import Registry
 internal import Sandbox
 internal import SQLiteStore
 internal import Telemetry
 internal import Triggers
 internal import WarmPool
+internal import WatchedFolders
 internal import Webhooks
 internal import WorkerNode
 
@@ -77,7 +79,7 @@ struct Server {
         let webhooks = try await WebhookRegistry(store: store, now: wallMilliseconds)
         let hooks = WebhookRoutes(webhooks: webhooks, functions: registry, baseURL: baseURL, port: port, now: wallMilliseconds) { delivery in
             try await events.accept(
-                delivery.event, for: delivery.function, qualifier: delivery.qualifier, requestID: delivery.requestID, trigger: .webhook,
+                delivery.event, for: delivery.function, qualifier: delivery.qualifier, requestID: delivery.requestID, trigger: delivery.trigger,
                 deduplicationKey: delivery.deduplicationKey)
         }
         let scheduler = makeScheduler(events, registry)
@@ -85,9 +87,15 @@ struct Server {
         let directory = FunctionDirectory(snapshot)
         let eventBus = makeEventBus(events, buses, functions: directory, scheduler: scheduler.service, client: try HTTPEndpointClient(loop: loop), metrics: metrics)
         let sqs = makeSQS(events, baseURL: baseURL, eventBus: eventBus.routes)
+        let watcher = try await FolderWatcher(store: store, wall: wallMilliseconds) { change, folder, key in
+            _ = try await events.accept(
+                ByteBuffer(string: ObjectChange.event([change]).text()), for: folder.function, qualifier: folder.qualifier, requestID: .random(),
+                trigger: .objects, deduplicationKey: key)
+        }
+        let watches = WatchRoutes(watcher: watcher, functions: registry, data: realPath(".") ?? configuration.data, now: wallMilliseconds)
         let catalogs: [any TriggerCatalog] = [
             WebhookTriggers(webhooks: webhooks, baseURL: baseURL), ScheduleTriggers(service: scheduler.service, activities: scheduler.runner.activities),
-            EventSourceMappingTriggers(mappings: mappings, store: events.store),
+            FolderTriggers(watcher: watcher), EventSourceMappingTriggers(mappings: mappings, store: events.store),
             EventBusTriggers(service: eventBus.service),
             FunctionURLTriggers(registry: registry, activities: urls, baseURL: baseURL),
         ]
@@ -102,7 +110,7 @@ struct Server {
             routes: LambdaRoutes(registry: registry, baseURL: baseURL, busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
             }.all + EventSourceMappingRoutes(mappings: mappings, functions: registry, now: wallMilliseconds) { try await events.queue($0) }.all
-                + hooks.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
+                + hooks.all + watches.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
                 + ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder).all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
@@ -116,7 +124,10 @@ struct Server {
             await gateway.apply(snapshot)
             try? await loop.submit { pipeline.value.apply(snapshot, changed: changed) }.get()
             await events.apply(snapshot, changed: changed)
-            if snapshot.functions[changed] == nil { try? await webhooks.deleteAll(of: changed) }
+            if snapshot.functions[changed] == nil {
+                try? await webhooks.deleteAll(of: changed)
+                try? await watcher.deleteAll(of: changed)
+            }
         }
 
         // Ends: a signal, or the helper's end.
@@ -138,12 +149,14 @@ struct Server {
         let scheduling = Task { await scheduler.runner.run() }
         let routing = Task { await eventBus.service.runner.run() }
         let sending = Task { await eventBus.service.sender.run() }
+        let watching = Task { await watcher.run() }
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
         scheduling.cancel()
         routing.cancel()
         sending.cancel()
+        watching.cancel()
         sqs.service.beginDrain()
         if reason == .signal {
             async let settled: Void = events.drain()
