@@ -77,7 +77,8 @@ public final class ScheduleRunner: Sendable {
                 guard let name = ScheduleName(key), let record = try? await store.queue(key),
                     let definition = try? StoredSchedule(record, name, zones: zones).definition, definition.isEnabled
                 else { continue }
-                try await Self.arm(key, definition, from: now(), store: store)
+                let time = now()
+                try await Self.arm(key, definition, from: time, now: time, store: store)
             }
         } catch {
             report("schedules of an earlier run could not be taken up", "", "\(error)")
@@ -86,13 +87,17 @@ public final class ScheduleRunner: Sendable {
 
     /// Puts a schedule's message in its place; nothing before `time` is due to it.
     /// - Parameter runs: its history so far.
-    static func arm(_ key: QueueKey, _ definition: ScheduleDefinition, from time: Int64, runs: [ScheduleRun] = [], store: any QueueStore) async throws {
-        // The second that has begun may have had its run.
-        let begin = time / 1000 + (time % 1000 > 0 ? 1 : 0)
+    static func arm(
+        _ key: QueueKey, _ definition: ScheduleDefinition, from time: Int64, now: Int64, runs: [ScheduleRun] = [], store: any QueueStore
+    ) async throws {
+        let begin = Self.begin(time)
         let tick = ScheduleTick(ScheduleState(created: begin), runs: runs)
         let next = definition.schedule.next(after: begin - 1).map { definition.schedule.moment(of: $0) }
-        for result in try await store.enqueue([try tick.message(wake: next, now: time)], to: key, now: time) { _ = try result.get() }
+        for result in try await store.enqueue([try tick.message(wake: next, now: now)], to: key, now: now) { _ = try result.get() }
     }
+
+    /// The first second of which nothing can have run at that time: the one that has begun may have had its run.
+    static func begin(_ time: Int64) -> Int64 { time / 1000 + (time % 1000 > 0 ? 1 : 0) }
 
     // MARK: Schedules that are due
 

@@ -48,7 +48,8 @@ public final class SchedulerService: Sendable {
             key: name.queue, kind: .internal, attributes: [StoredSchedule.attribute: definition.json.text()], created: time, modified: time)
         let kept = try await store.create(record)
         guard kept.created == time, kept.attributes == record.attributes else { throw SchedulerError(.conflict, "Schedule \(name.name) already exists.") }
-        if definition.isEnabled { try await ScheduleRunner.arm(name.queue, definition, from: time, store: store) }
+        // A schedule that is new has not had the run of the second that has begun.
+        if definition.isEnabled { try await ScheduleRunner.arm(name.queue, definition, from: time / 1000 * 1000, now: time, store: store) }
         return .object([.init("ScheduleArn", .string(name.arn))])
     }
 
@@ -56,7 +57,7 @@ public final class SchedulerService: Sendable {
         let stored = try await schedule(name, group: Fields(body).text("GroupName"), caller)
         let time = now()
         let definition = try await self.definition(body, stored.name, created: stored.record.created / 1000, caller)
-        guard definition.schedule.next(after: time / 1000 - 1) != nil else {
+        guard definition.schedule.next(after: ScheduleRunner.begin(time) - 1) != nil else {
             throw SchedulerError.invalid("\(definition.schedule.expression.text) is never due from now on")
         }
         var record = stored.record
@@ -67,7 +68,7 @@ public final class SchedulerService: Sendable {
         // A run that is on its way finds its message gone and does nothing; the schedule begins anew from now.
         try await store.purge(record.key, now: time)
         if definition.isEnabled {
-            try await ScheduleRunner.arm(record.key, definition, from: time, runs: runs, store: store)
+            try await ScheduleRunner.arm(record.key, definition, from: time, now: time, runs: runs, store: store)
         } else if !runs.isEmpty {
             try await rest(record.key, runs, from: time)
         }

@@ -149,6 +149,18 @@ private final class World: Sendable {
         #expect(try await world.runs().isEmpty)
     }
 
+    @Test func scheduleThatIsMadeWithinItsSecondRuns() async throws {
+        let world = try await World()
+        world.clock.time.withLock { $0 += 700 }
+        try await world.create("s", "at(2026-11-21T15:00:00)")
+        try await world.live()
+        #expect(try await world.runs() == ["2026-11-21T15:00:00Z"])
+        // It has had its run: a change within the second makes no other.
+        await #expect(throws: SchedulerError.self) { try await world.update("s", "at(2026-11-21T15:00:00)") }
+        try await world.live(passing: 10)
+        #expect(try await world.runs().isEmpty)
+    }
+
     @Test func disabledScheduleRestsAndAnUpdateBeginsAnew() async throws {
         let world = try await World()
         try await world.create("s", "rate(1 hour)", #","State":"DISABLED""#)
