@@ -51,7 +51,7 @@ def test_a_sample_gives_what_it_promises(w, deployed, sample):
 
 
 def test_all_promised_samples_are_there():
-    assert {"HelloPython", "ThumbnailPython", "WordCountShell", "HelloSwift", "LeakProbe"} <= set(NAMES)
+    assert {"HelloPython", "ThumbnailPython", "WordCountShell", "HelloSwift", "LeakProbe", "QueueWorker", "WebhookGitHub", "ScheduledReport", "Pipeline"} <= set(NAMES)
 
 
 def png(width, height):

@@ -60,6 +60,13 @@ def all_processes():
     return found
 
 
+def has_ended(pid):
+    try:
+        return Process(pid).zombie
+    except (OSError, ValueError, IndexError):
+        return True
+
+
 def descendants(pid, processes=None):
     processes = all_processes() if processes is None else processes
     children = {}

@@ -181,8 +181,12 @@ class World:
             raise AssertionError(f"the server did not end within {limit} s of SIGTERM: {below}\n{self.log_text()}")
 
     def kill(self):
+        server = self.family().server
         self.process.kill()
         self.process.wait()
+        # It ends a moment after its supervisor; until then it would answer in the place of the next one.
+        if server is not None:
+            wait_until(lambda: processes.has_ended(server), 20, "the server ended with its supervisor")
 
     def stop(self, check=True):
         self.terminate()
