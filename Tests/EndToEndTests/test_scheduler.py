@@ -158,6 +158,21 @@ def test_a_targets_own_rules_decide_on_attempts_and_its_dead_letters_say_why(mak
     assert run["status"] == "givenUp" and run["attempts"] == 2 and run["error"] == "functionError", run
 
 
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_a_run_is_attempted_for_as_long_as_its_target_says(make_world):
+    w = make_world(config={"async": {"retryDelays": [4]}})
+    sqs = w.boto(service="sqs")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    w.create("fails", "def handler(event, context):\n    raise ValueError('no')\n")
+    w.cli("schedule", "set", "s", once(1), "fails", "--retries", 185, "--maximum-age", 60, "--dead-letters", f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead")
+    deadline = wait_until(lambda: sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, MessageAttributeNames=["All"]).get("Messages"), 150, "a dead letter")
+    why = {name: value["StringValue"] for name, value in deadline[0]["MessageAttributes"].items()}
+    assert why["EXHAUSTED_RETRY_CONDITION"] == "MaximumEventAgeInSeconds" and why["ERROR_CODE"] == "EventAgeExceeded", why
+    # Not thrice, as the function has it, nor 186 times.
+    assert 5 <= runs(w, "s")[0]["attempts"] <= 30, runs(w, "s")
+
+
 def test_a_run_that_was_given_up_without_a_dead_letter_queue_is_kept_with_its_reason(make_world):
     w = make_world(config=QUICK)
     w.create("fails", "def handler(event, context):\n    raise ValueError('no paper')\n")

@@ -97,11 +97,14 @@ struct UsageCommand: Verb {
 
     static func recordTable(_ rows: [JSON]) -> TextTable {
         var table = TextTable([
-            .init("requestId"), .init("attempt", .right), .init("start"), .init("function"), .init("version"), .init("outcome"),
-            .init("startKind"), .init("total ms", .right), .init("billed ms", .right), .init("CPU ms", .right), .init("cost", .right),
+            .init("requestId"), .init("attempt", .right), .init("start"), .init("function"), .init("version"), .init("trigger"), .init("outcome"),
+            .init("startKind"), .init("age ms", .right), .init("queue ms", .right), .init("total ms", .right), .init("billed ms", .right), .init("CPU ms", .right), .init("cost", .right),
         ])
         for row in rows {
-            let names = ["requestId", "attempt", "start", "function", "version", "outcome", "startKind", "totalMs", "billedMs", "cpuMs", "cost"]
+            let names = [
+                "requestId", "attempt", "start", "function", "version", "trigger", "outcome", "startKind", "ageMs", "queueMs", "totalMs", "billedMs", "cpuMs",
+                "cost",
+            ]
             table.add(names.map { row[$0]?.plain ?? "" })
         }
         return table
@@ -138,6 +141,8 @@ struct UsageCommand: Verb {
             "\(style.bold(text("function")))\(record["version"].map { ":\($0.plain)" } ?? "") \(text("requestId")) attempt \(text("attempt"))",
             "\(text("start")), \(text("trigger")), start kind \(text("startKind")), outcome \(text("outcome"))",
         ]
+        // Of an event: how long before this attempt it was accepted.
+        if let age = record["ageMs"]?.integer, age > 0 { lines[1] += ", \(ageText(milliseconds: age)) after its acceptance" }
         let phases = [("queue", "queueMs"), ("sandbox", "sandboxMs"), ("init", "initMs"), ("handler", "handlerMs")].map {
             (title: $0.0, microseconds: microseconds(record[$0.1]))
         }
