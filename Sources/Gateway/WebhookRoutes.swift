@@ -116,7 +116,8 @@ public struct WebhookRoutes: Sendable {
         let changes = try MinIONotification.changes(content, region: webhook.function.region).filter(filter.passes)
         guard !changes.isEmpty else { return nil }
         let identities = changes.map(\.identity).joined(separator: "\n")
-        return (ByteBuffer(string: ObjectChange.event(changes).text()), identities.utf8.count <= Self.maximumIdentity ? "\(webhook.id):\(identities)" : nil)
+        let key = identities.utf8.count <= Self.maximumIdentity ? "\(webhook.id):\(identities)" : nil
+        return (ByteBuffer(string: ObjectChange.event(changes).text()), key)
     }
 
     private static func verify(_ request: ControlRequest, _ verifier: WebhookVerifier, now: Int64) throws(WebhookRefusal) {
@@ -174,7 +175,8 @@ public struct WebhookRoutes: Sendable {
 
     private static func filter(_ wanted: Creation) throws(ServiceError) -> ObjectFilter? {
         guard wanted.scheme == "minio" else {
-            for (name, isThere) in [("events", wanted.events != nil), ("keyPrefix", wanted.keyPrefix != nil), ("keySuffix", wanted.keySuffix != nil)] where isThere {
+            let members = [("events", wanted.events != nil), ("keyPrefix", wanted.keyPrefix != nil), ("keySuffix", wanted.keySuffix != nil)]
+            for (name, isThere) in members where isThere {
                 throw ServiceError(.invalidParameterValue, "'\(name)' is for the scheme minio, whose deliveries are about objects")
             }
             return nil

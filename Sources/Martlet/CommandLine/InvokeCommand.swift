@@ -51,7 +51,8 @@ struct InvokeCommand: Verb {
         let response = try await server.client().send(request)
         if event {
             let id = response.header("x-amzn-RequestId") ?? ""
-            return output.json ? output.print(json: .object([.init("statusCode", .integer(response.status)), .init("requestId", .string(id))])) : Terminal.print(id)
+            guard output.json else { return Terminal.print(id) }
+            return output.print(json: .object([.init("statusCode", .integer(response.status)), .init("requestId", .string(id))]))
         }
         let tail = response.header("X-Amz-Log-Result").flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) }
         let functionError = response.header("X-Amz-Function-Error")

@@ -5,7 +5,9 @@ internal import JSONValues
 struct ScheduleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schedule", abstract: "Run functions, or send messages to queues, by the clock.",
-        subcommands: [ScheduleSetCommand.self, ScheduleListCommand.self, ScheduleShowCommand.self, ScheduleRunsCommand.self, ScheduleDeleteCommand.self])
+        subcommands: [
+            ScheduleSetCommand.self, ScheduleListCommand.self, ScheduleShowCommand.self, ScheduleRunsCommand.self, ScheduleDeleteCommand.self,
+        ])
 }
 
 /// A schedule's name and its group.

@@ -24,7 +24,9 @@ struct ScheduleHistoryRoutes: Sendable {
         let limit = try request.integer("limit", in: 1...ScheduleRun.kept) ?? ScheduleRun.kept
         let caller = SchedulerService.Caller(account: request.caller.account, region: request.caller.region)
         let found: (target: String, runs: [ScheduleRun])
-        do { found = try await service.runs(request.parameters["Name"] ?? "", group: request.value("groupName"), caller) } catch let error as SchedulerError {
+        do {
+            found = try await service.runs(request.parameters["Name"] ?? "", group: request.value("groupName"), caller)
+        } catch let error as SchedulerError {
             throw ServiceError(error.kind == .resourceNotFound ? .resourceNotFound : .invalidParameterValue, error.message)
         }
         try await folder.flushNow()

@@ -2,17 +2,28 @@ internal import FunctionModel
 internal import Gateway
 internal import JSONValues
 internal import Registry
+internal import Synchronization
 internal import Telemetry
 internal import Triggers
 
 /// Every event source of every kind in one listing, below /martlet/v1, and in the metrics.
-struct TriggerRoutes: Sendable {
+final class TriggerRoutes: Sendable {
+    /// Milliseconds for which the metrics stay as they were looked up: everybody may ask for them, and a look asks the store.
+    private static let measureInterval: Int64 = 5_000
+
     let catalogs: [any TriggerCatalog]
     let registry: FunctionRegistry
     /// Milliseconds since 1970.
     let now: @Sendable () -> Int64
+    private let measured = Mutex<Int64>(.min)
 
-    var all: [ControlRoute] { [ControlRoute("GET", "/martlet/v1/triggers") { try await list($0) }] }
+    init(catalogs: [any TriggerCatalog], registry: FunctionRegistry, now: @escaping @Sendable () -> Int64) {
+        self.catalogs = catalogs
+        self.registry = registry
+        self.now = now
+    }
+
+    var all: [ControlRoute] { [ControlRoute("GET", "/martlet/v1/triggers") { try await self.list($0) }] }
 
     private func list(_ request: ControlRequest) async throws -> ControlResponse {
         let caller = request.caller
@@ -49,8 +60,15 @@ struct TriggerRoutes: Sendable {
 
     /// Brings the metrics up to date, for the accounts that have functions.
     func measure(_ metrics: ServerMetrics) async {
-        let tenants = Set(await registry.snapshot.functions.keys.map { [$0.account, $0.region] })
         let time = now()
+        let isDue = measured.withLock { measured in
+            // A clock that went back must not stop it.
+            guard measured == .min || abs(time - measured) >= Self.measureInterval else { return false }
+            measured = time
+            return true
+        }
+        guard isDue else { return }
+        let tenants = Set(await registry.snapshot.functions.keys.map { [$0.account, $0.region] })
         for tenant in tenants {
             for catalog in catalogs {
                 for entry in (try? await catalog.triggers(account: tenant[0], region: tenant[1], now: time)) ?? [] {

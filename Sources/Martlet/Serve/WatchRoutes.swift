@@ -73,10 +73,17 @@ struct WatchRoutes: Sendable {
                 .invalidParameterValue, "the folder \(path.prefix(200)) cannot be reached by the server's user (uid \(geteuid())): \(reason); let it enter the folders above")
         }
         guard fileKind(real) == .folder else { throw ServiceError(.invalidParameterValue, "\(path.prefix(200)) is no folder") }
-        for root in Self.forbidden + [data] where real == root || real.hasPrefix(root + "/") || (root == data && data.hasPrefix(real == "/" ? "/" : real + "/")) {
-            throw ServiceError(.invalidParameterValue, "\(real) cannot be watched: \(root == data ? "the server's own data is in it, or it is in that" : "it holds no files")")
+        if Self.forbidden.contains(where: { Self.isWithin(real, $0) }) {
+            throw ServiceError(.invalidParameterValue, "\(real) cannot be watched: it holds no files")
+        }
+        if Self.isWithin(real, data) || Self.isWithin(data, real) {
+            throw ServiceError(.invalidParameterValue, "\(real) cannot be watched: the server's own data is in it, or it is in that")
         }
         return real
+    }
+
+    private static func isWithin(_ path: String, _ folder: String) -> Bool {
+        path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
