@@ -81,7 +81,7 @@ public final class EventBusRunner: Sendable {
     }
 
     private func work(on bus: EventBusKey, _ claimed: [ClaimedMessage]) async throws {
-        var plans: [[PlannedDelivery]] = []
+        var plans: [EventPlan] = []
         var claims: [Posting.Claim] = []
         for message in claimed {
             let claim = Posting.Claim(queue: bus.queue, receipt: message.receipt)
@@ -97,7 +97,7 @@ public final class EventBusRunner: Sendable {
             } catch {
                 // It would be the same each time.
                 observer.failure("an event of a bus cannot be handled", bus.arn, "\(error)")
-                plans.append([])
+                plans.append(EventPlan())
             }
             claims.append(claim)
         }
@@ -106,14 +106,14 @@ public final class EventBusRunner: Sendable {
         }
     }
 
-    private func plan(_ message: BusMessage, on bus: EventBusKey) throws(EventBusError) -> [PlannedDelivery] {
+    private func plan(_ message: BusMessage, on bus: EventBusKey) throws(EventBusError) -> EventPlan {
         let table = registry.table
         guard let name = message.rule else {
             observer.accepted(bus)
             return try router.plan(message.event, on: bus, table)
         }
         // Its schedule has made it; by now the rule may be gone or resting.
-        guard let rule = table.rule(RuleKey(bus: bus, name: name)), rule.stored.isEnabled else { return [] }
+        guard let rule = table.rule(RuleKey(bus: bus, name: name)), rule.stored.isEnabled else { return EventPlan() }
         return try router.plan(message.event, of: rule, table)
     }
 

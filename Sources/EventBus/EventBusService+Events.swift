@@ -51,14 +51,14 @@ extension EventBusService {
     /// - Returns: for each event why nothing of it was kept; nil for one that was accepted.
     public func accept(_ events: [(event: BusEvent, bus: EventBusKey)]) async throws -> [EventBusError?] {
         let table = registry.table
-        var plans: [[PlannedDelivery]] = []
+        var plans: [EventPlan] = []
         var refusals: [EventBusError?] = []
         for (event, bus) in events {
             do throws(EventBusError) {
                 plans.append(try router.plan(event, on: bus, table))
                 refusals.append(nil)
             } catch {
-                plans.append([])
+                plans.append(EventPlan())
                 refusals.append(error)
             }
         }

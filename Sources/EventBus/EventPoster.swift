@@ -65,10 +65,10 @@ struct EventPoster: Sendable {
 
     /// - Parameter claims: for each plan the message that is done with by it, if there is one.
     /// - Returns: for each plan why nothing of it was kept; nil where all of it is on the disk.
-    func post(_ plans: [[PlannedDelivery]], claims: [Posting.Claim?] = []) async throws -> [EventBusError?] {
-        var entries = plans.map { $0.map { Entry(planned: $0, step: first($0)) } }
+    func post(_ plans: [EventPlan], claims: [Posting.Claim?] = []) async throws -> [EventBusError?] {
+        var entries = plans.map { plan in plan.deliveries.map { Entry(planned: $0, step: first($0)) } }
         var results = [EventBusError?](repeating: nil, count: plans.count)
-        var open = plans.indices.filter { !plans[$0].isEmpty || (claims.indices.contains($0) && claims[$0] != nil) }
+        var open = plans.indices.filter { !plans[$0].deliveries.isEmpty || (claims.indices.contains($0) && claims[$0] != nil) }
         for _ in 0..<Self.rounds where !open.isEmpty {
             let answers = try await store.post(
                 open.map { index in
@@ -190,9 +190,9 @@ struct EventPoster: Sendable {
         if kind == .dropped, let fault { observer.failure("an event was given up and has no dead-letter queue that takes it", planned.rule.arn, fault.message) }
     }
 
-    func countMatches(_ plan: [PlannedDelivery]) {
+    func countMatches(_ plan: EventPlan) {
         let time = now()
-        for rule in Set(plan.map(\.rule)) {
+        for rule in plan.matched {
             statistics.count(rule) { $0.activity.took(at: time) }
             observer.matched(rule.bus)
         }

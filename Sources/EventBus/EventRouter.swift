@@ -61,6 +61,13 @@ struct PlannedDelivery: Sendable {
     let result: Result<Settlement.Delivery, DeliveryFault>
 }
 
+/// What an event leads to.
+struct EventPlan: Sendable {
+    var deliveries: [PlannedDelivery] = []
+    /// Rules that want it, on every bus that it came to.
+    var matched: [RuleKey] = []
+}
+
 /// Decides which targets get an event. Pure.
 struct EventRouter: Sendable {
     /// Buses that an event may go through; it is on each only once.
@@ -71,39 +78,40 @@ struct EventRouter: Sendable {
     let functions: FunctionTargets
 
     /// - Throws: `.limitExceeded` for an event that more targets want than can be kept at once.
-    func plan(_ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) -> [PlannedDelivery] {
-        var plan: [PlannedDelivery] = []
+    func plan(_ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) -> EventPlan {
+        var plan = EventPlan()
         try add(to: &plan, event, on: bus, table)
         return plan
     }
 
-    private func add(to plan: inout [PlannedDelivery], _ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) {
+    private func add(to plan: inout EventPlan, _ event: BusEvent, on bus: EventBusKey, _ table: EventBusRegistry.Table) throws(EventBusError) {
         for rule in table.lists[bus]?.matching(event) ?? [] {
             try add(to: &plan, event, targets: rule.targets, of: rule.key, table)
         }
     }
 
     /// For the event of a rule's own schedule, too.
-    func plan(_ event: BusEvent, of rule: EventRule, _ table: EventBusRegistry.Table) throws(EventBusError) -> [PlannedDelivery] {
-        var plan: [PlannedDelivery] = []
+    func plan(_ event: BusEvent, of rule: EventRule, _ table: EventBusRegistry.Table) throws(EventBusError) -> EventPlan {
+        var plan = EventPlan()
         try add(to: &plan, event, targets: rule.targets, of: rule.key, table)
         return plan
     }
 
     private func add(
-        to plan: inout [PlannedDelivery], _ event: BusEvent, targets: [RuleTarget], of rule: RuleKey, _ table: EventBusRegistry.Table
+        to plan: inout EventPlan, _ event: BusEvent, targets: [RuleTarget], of rule: RuleKey, _ table: EventBusRegistry.Table
     ) throws(EventBusError) {
+        plan.matched.append(rule)
         for target in targets {
-            guard plan.count < Self.maximumDeliveries else {
+            guard plan.deliveries.count < Self.maximumDeliveries else {
                 throw EventBusError(.limitExceeded, "The event has more than \(Self.maximumDeliveries) targets, which is the limit of one event.")
             }
             guard case .eventBus(let next) = target.destination else {
-                plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: delivery(of: event, to: target, rule, table)))
+                plan.deliveries.append(PlannedDelivery(rule: rule, target: target, event: event, result: delivery(of: event, to: target, rule, table)))
                 continue
             }
             let forwarded = event.forwarded(from: rule.bus)
             if let fault = fault(of: forwarded, to: next, table) {
-                plan.append(PlannedDelivery(rule: rule, target: target, event: event, result: .failure(fault)))
+                plan.deliveries.append(PlannedDelivery(rule: rule, target: target, event: event, result: .failure(fault)))
             } else {
                 try add(to: &plan, forwarded, on: next, table)
             }

@@ -31,6 +31,16 @@ import Testing
         #expect(bus.counted[.delivered] == 3)
     }
 
+    @Test func aRuleWithoutTargetsMatchesAndLeadsToNothing() async throws {
+        let bus = try await TestBus()
+        defer { bus.end() }
+        try await bus.rule("r", #"{"source":["shop"]}"#)
+        #expect(try await bus.put()["FailedEntryCount"]?.integer == 0)
+        let counts = bus.registry.rules(of: EventBusKey(account: "123456789012", region: "us-east-1", name: "default"))[0].counts
+        #expect(counts.activity.events == 1 && counts.delivered == 0)
+        #expect(bus.counted[.delivered] + bus.counted[.dropped] == 0)
+    }
+
     @Test func oneTargetThatIsGoneDoesNotHoldUpTheOthers() async throws {
         let bus = try await TestBus()
         defer { bus.end() }

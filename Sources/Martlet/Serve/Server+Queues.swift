@@ -23,7 +23,7 @@ extension Server {
         let (clock, store) = (events.clock, events.store)
         let resolve: ScheduleRunner.Resolver = { arn, account, region in
             // The rule's own schedule: what it makes goes to the rule's targets.
-            if let rule = RuleKey(arn: arn), rule.bus.account == account, rule.bus.region == region {
+            if let rule = RuleKey(arn: arn), rule.bus == EventBusKey(account: account, region: region, name: EventBusKey.defaultName) {
                 let time = clock.milliseconds()
                 _ = try await store.create(QueueRecord(key: rule.bus.queue, kind: .internal, created: time, modified: time))
                 return ScheduleDestination(queue: rule.bus.queue) { _ in BusMessage.attributes(ofSchedule: rule.name) }
