@@ -31,7 +31,9 @@ public struct CloudEvent: Hashable, Sendable {
         var texts: [String: String] = [:]
         for attribute in attributes {
             let text = try Self.checked(attribute)
-            guard texts.updateValue(text, forKey: attribute.name) == nil else { throw CloudEventFault("the attribute '\(attribute.name)' is there twice") }
+            guard texts.updateValue(text, forKey: attribute.name) == nil else {
+                throw CloudEventFault("the attribute '\(attribute.name)' is there twice")
+            }
         }
         guard let version = texts["specversion"] else { throw CloudEventFault("the attribute 'specversion' is missing") }
         guard version == Self.version else { throw CloudEventFault("specversion '\(version.prefix(32))' is not offered here; 1.0 is") }
@@ -46,7 +48,9 @@ public struct CloudEvent: Hashable, Sendable {
         for name in ["subject", "dataschema", "datacontenttype"] where texts[name]?.isEmpty == true {
             throw CloudEventFault("the attribute '\(name)' is empty: leave it out")
         }
-        if let type = texts["datacontenttype"], !ContentType(type).isValid { throw CloudEventFault("datacontenttype '\(type.prefix(64))' is no media type") }
+        if let type = texts["datacontenttype"], !ContentType(type).isValid {
+            throw CloudEventFault("datacontenttype '\(type.prefix(64))' is no media type")
+        }
         subject = texts["subject"]
         time = try texts["time"].map { text throws(CloudEventFault) in
             guard let seconds = Timestamp.seconds(text) else { throw CloudEventFault("time '\(text.prefix(64))' is no RFC 3339 time") }

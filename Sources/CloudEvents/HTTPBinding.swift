@@ -42,7 +42,9 @@ public enum HTTPBinding {
             guard name.hasPrefix(prefix) else { continue }
             let attribute = String(name.dropFirst(prefix.count))
             guard attribute != "datacontenttype" else { throw CloudEventFault("the data's type is said by Content-Type, not by ce-datacontenttype") }
-            guard let text = HeaderValue.decoded(header.value) else { throw CloudEventFault("the header ce-\(attribute.prefix(64)) is not valid percent-encoded UTF-8") }
+            guard let text = HeaderValue.decoded(header.value) else {
+                throw CloudEventFault("the header ce-\(attribute.prefix(64)) is not valid percent-encoded UTF-8")
+            }
             attributes.append(JSON.Member(attribute, .string(text)))
         }
         guard !attributes.isEmpty else {

@@ -97,7 +97,9 @@ public struct EndpointURL: Hashable, Sendable {
             port = authority[authority.index(after: colon)...]
         }
         guard !host.isEmpty, host.utf8.count <= 253 else { throw fault("the host is missing or too long") }
-        guard let number = port.map({ Int($0) }) ?? 80, (1...65_535).contains(number) else { throw fault("the port must be a number from 1 to 65535") }
+        guard let number = port.map({ Int($0) }) ?? 80, (1...65_535).contains(number) else {
+            throw fault("the port must be a number from 1 to 65535")
+        }
         self.host = String(host)
         self.port = number
         self.target = target.hasPrefix("/") ? String(target) : "/" + target

@@ -146,7 +146,9 @@ extension EventBusService {
         switch try tagged(members, caller) {
         case .bus(let key):
             try await registry.changeBus(key) { old throws(EventBusError) in
-                guard var bus = old ?? (key.isDefault ? StoredEventBus(key: key, created: time, modified: time) : nil) else { throw Self.noBus(key.name) }
+                guard var bus = old ?? (key.isDefault ? StoredEventBus(key: key, created: time, modified: time) : nil) else {
+                    throw Self.noBus(key.name)
+                }
                 bus.tags = try changed(bus.tags)
                 return bus
             }

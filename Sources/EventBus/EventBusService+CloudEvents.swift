@@ -19,7 +19,8 @@ extension BusEvent {
         let key = "\(event.source) \(event.id)"
         self.init(
             id: event.id, detailType: event.type, source: event.source, bus: bus, time: event.time ?? now / 1000,
-            resources: event.subject.map { [$0] } ?? [], detail: detail, more: [.init("cloudevent", .object(event.attributes))], ingested: now, trace: trace,
+            resources: event.subject.map { [$0] } ?? [], detail: detail, more: [.init("cloudevent", .object(event.attributes))], ingested: now,
+            trace: trace,
             deduplicationKey: key.utf8.count <= Self.maximumKey ? key : nil)
     }
 

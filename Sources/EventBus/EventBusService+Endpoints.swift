@@ -20,12 +20,12 @@ extension EventBusService {
         EventBusError(.resourceNotFound, "Failed to describe the \(key.kind.rawValue)(s). \(key.kind.rawValue) '\(key.name)' does not exist.")
     }
 
-    private func keep(_ key: EndpointKey, creating: Bool, _ definition: @escaping @Sendable (JSON?) throws(EventBusError) -> JSON) async throws -> StoredEndpoint {
+    private func keep(_ key: EndpointKey, creating: Bool, _ definition: JSON) async throws -> StoredEndpoint {
         let (time, id) = (now(), RequestID.random().description)
         return try await registry.changeEndpoint(key) { old throws(EventBusError) in
             if creating, old != nil { throw EventBusError(.resourceAlreadyExists, "\(key.kind.rawValue) '\(key.name)' already exists.") }
             if !creating, old == nil { throw Self.noEndpoint(key) }
-            return StoredEndpoint(key: key, id: old?.id ?? id, definition: try definition(old?.definition), created: old?.created ?? time, modified: time)
+            return StoredEndpoint(key: key, id: old?.id ?? id, definition: definition, created: old?.created ?? time, modified: time)
         }
     }
 
@@ -38,7 +38,7 @@ extension EventBusService {
     func createConnection(_ members: Members, _ caller: Caller) async throws -> JSON {
         let key = try endpointKey(.connection, members, caller)
         let definition = try Self.connection(members)
-        let made = try await keep(key, creating: true) { _ in definition }
+        let made = try await keep(key, creating: true, definition)
         return .object([.init("ConnectionArn", .string(made.arn)), .init("ConnectionState", .string("AUTHORIZED"))] + Self.times(made))
     }
 
@@ -116,13 +116,13 @@ extension EventBusService {
         let definition = try destination(members, caller, old: nil)
         let time = now()
         _ = try await store.create(QueueRecord(key: key.queue, kind: .internal, created: time, modified: time))
-        return Self.destinationState(try await keep(key, creating: true) { _ in definition })
+        return Self.destinationState(try await keep(key, creating: true, definition))
     }
 
     func updateAPIDestination(_ members: Members, _ caller: Caller) async throws -> JSON {
         let key = try endpointKey(.destination, members, caller)
         let definition = try destination(members, caller, old: try endpoint(key).definition)
-        return Self.destinationState(try await keep(key, creating: false) { _ in definition })
+        return Self.destinationState(try await keep(key, creating: false, definition))
     }
 
     private static func destinationState(_ endpoint: StoredEndpoint) -> JSON {
@@ -139,17 +139,21 @@ extension EventBusService {
             registry.table.endpoints[key]?.arn == connection
         else { throw EventBusError(.resourceNotFound, "Connection \(connection.prefix(200)) does not exist.") }
         _ = try EndpointURL(url)
-        guard let method = try members.choice("HttpMethod", Self.methods) ?? old?["HttpMethod"]?.string else { throw .invalid("HttpMethod must be specified.") }
+        guard let method = try members.choice("HttpMethod", Self.methods) ?? old?["HttpMethod"]?.string else {
+            throw .invalid("HttpMethod must be specified.")
+        }
         let rate = try members.integer("InvocationRateLimitPerSecond", in: 1...300) ?? old?["InvocationRateLimitPerSecond"]?.integer ?? 300
         return .object(
             Self.optional([
-                ("Description", try given("Description", maximum: 512)), ("ConnectionArn", connection), ("InvocationEndpoint", url), ("HttpMethod", method),
+                ("Description", try given("Description", maximum: 512)), ("ConnectionArn", connection), ("InvocationEndpoint", url),
+                ("HttpMethod", method),
             ]) + [.init("InvocationRateLimitPerSecond", .integer(rate))])
     }
 
     private static func destinationForm(_ endpoint: StoredEndpoint) -> [JSON.Member] {
         [
-            .init("ApiDestinationArn", .string(endpoint.arn)), .init("Name", .string(endpoint.key.name)), .init("ApiDestinationState", .string("ACTIVE")),
+            .init("ApiDestinationArn", .string(endpoint.arn)), .init("Name", .string(endpoint.key.name)),
+            .init("ApiDestinationState", .string("ACTIVE")),
         ] + endpoint.definition.members + times(endpoint)
     }
 
@@ -161,7 +165,8 @@ extension EventBusService {
         let connection = try members.text("ConnectionArn", maximum: 1_600)
         let (page, token) = try endpointPage(.destination, members, caller)
         let shown = page.filter { endpoint in connection.map { endpoint.definition["ConnectionArn"]?.string == $0 } ?? true }
-        return .object([.init("ApiDestinations", .array(shown.map { .object(Self.destinationForm($0).filter { $0.name != "Description" }) }))] + token)
+        let forms = shown.map { JSON.object(Self.destinationForm($0).filter { $0.name != "Description" }) }
+        return .object([.init("ApiDestinations", .array(forms))] + token)
     }
 
     /// What waits for it is given up: its rules' dead letters have it when its turn comes.

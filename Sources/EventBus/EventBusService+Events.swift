@@ -7,8 +7,12 @@ extension EventBusService {
     static let maximumEntries = 10
 
     func putEvents(_ members: Members, _ caller: Caller) async throws -> JSON {
-        guard let list = try members.list("Entries", 1...Self.maximumEntries) else { throw Members.fault("Entries", "null", "Member must not be null") }
-        guard try members.text("EndpointId") == nil else { throw EventBusError.invalid("EndpointId is not supported by Martlet: there are no global endpoints.") }
+        guard let list = try members.list("Entries", 1...Self.maximumEntries) else {
+            throw Members.fault("Entries", "null", "Member must not be null")
+        }
+        guard try members.text("EndpointId") == nil else {
+            throw EventBusError.invalid("EndpointId is not supported by Martlet: there are no global endpoints.")
+        }
         let entries = list.map(EventEntry.init)
         let size = entries.reduce(0) { $0 + $1.size }
         guard size <= BusEvent.maximumBytes else {

@@ -11,13 +11,16 @@ extension EventBusService {
         let role = try members.text("RoleArn", maximum: 1_600)
         let isEnabled = try members.choice("State", ["ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"]) != "DISABLED"
         let tags = try Self.tags(members)
-        guard pattern != nil || schedule != nil else { throw EventBusError.invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.") }
+        guard pattern != nil || schedule != nil else {
+            throw EventBusError.invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+        }
         if let pattern { _ = try Self.pattern(pattern) }
         if let schedule { try Self.check(schedule, on: key.bus) }
         let time = now()
         let (before, _) = try await registry.changeRule(key) { old throws(EventBusError) in
             StoredRule(
-                key: key, pattern: pattern, schedule: schedule, isEnabled: isEnabled, description: description, role: role, targets: old?.targets ?? [],
+                key: key, pattern: pattern, schedule: schedule, isEnabled: isEnabled, description: description, role: role,
+                targets: old?.targets ?? [],
                 // Of an existing rule they are changed by TagResource only.
                 tags: old?.tags ?? tags, created: old?.created ?? time, modified: time)
         }

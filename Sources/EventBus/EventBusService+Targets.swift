@@ -46,7 +46,8 @@ extension EventBusService {
             return rule
         }
         let known = Set(before?.targets.compactMap { $0["Id"]?.string } ?? [])
-        return Self.failed(ids.filter { !known.contains($0) }.map { ($0, "Rule \(key.name) on EventBus \(key.bus.name) does not have a target with the Id \($0).") })
+        return Self.failed(
+            ids.filter { !known.contains($0) }.map { id in (id, "Rule \(key.name) on EventBus \(key.bus.name) does not have a target with the Id \(id).") })
     }
 
     private static func failed(_ entries: [(id: String, message: String)]) -> JSON {

@@ -20,10 +20,12 @@ extension EventBusService {
         guard registry.hasBus(key) else { throw Self.noBus(name) }
         let rules = registry.rules(of: key).map { rule, counts in
             JSON.object([
-                .init("name", .string(rule.key.name)), .init("arn", .string(rule.key.arn)), .init("state", .string(rule.stored.isEnabled ? "enabled" : "disabled")),
+                .init("name", .string(rule.key.name)), .init("arn", .string(rule.key.arn)),
+                .init("state", .string(rule.stored.isEnabled ? "enabled" : "disabled")),
                 .init("pattern", .optional(rule.stored.pattern)), .init("schedule", .optional(rule.stored.schedule)),
                 .init("description", .optional(rule.stored.description)), .init("targets", .array(rule.targets.map { .string($0.arn) })),
-                .init("matched", .integer(counts.activity.events)), .init("delivered", .integer(counts.delivered)), .init("retried", .integer(counts.retried)),
+                .init("matched", .integer(counts.activity.events)), .init("delivered", .integer(counts.delivered)),
+                .init("retried", .integer(counts.retried)),
                 .init("failed", .integer(counts.activity.faults)), .init("lastMatch", counts.activity.lastEvent.map { .integer($0) } ?? .null),
                 .init("lastError", .optional(counts.activity.lastFault?.reason)),
                 .init("lastErrorTime", counts.activity.lastFault.map { .integer($0.time) } ?? .null),
@@ -38,7 +40,8 @@ extension EventBusService {
             registry.rules(of: bus.key).map { rule, counts in
                 let isFailing = counts.activity.lastFault.map { $0.time >= counts.activity.lastEvent ?? 0 } ?? false
                 return TriggerEntry(
-                    kind: "rule", name: "\(bus.key.name)/\(rule.key.name)", source: rule.stored.schedule ?? bus.key.arn, target: rule.targets.first?.arn ?? "",
+                    kind: "rule", name: "\(bus.key.name)/\(rule.key.name)", source: rule.stored.schedule ?? bus.key.arn,
+                    target: rule.targets.first?.arn ?? "",
                     state: !rule.stored.isEnabled ? .disabled : isFailing ? .failing : .enabled, activity: counts.activity, now: now)
             }
         }

@@ -142,7 +142,9 @@ public final class EventBusService: Sendable {
     // MARK: Pages
 
     /// A page of what is in order; a token is the last name of the page before.
-    func page<Element>(_ all: [Element], _ members: Members, name: (Element) -> String) throws(EventBusError) -> (page: ArraySlice<Element>, token: [JSON.Member]) {
+    func page<Element>(
+        _ all: [Element], _ members: Members, name: (Element) -> String
+    ) throws(EventBusError) -> (page: ArraySlice<Element>, token: [JSON.Member]) {
         let limit = try members.integer("Limit", in: 1...100) ?? 100
         let after = try members.text("NextToken", maximum: 2_048)
         let rest = all.drop { element in after.map { name(element) <= $0 } ?? false }

@@ -16,7 +16,8 @@ struct EntryFault: Error, Hashable {
     }
 
     init(_ error: EventBusError) {
-        self.init(code: error.kind == .internalFailure || error.kind == .serviceUnavailable ? "InternalFailure" : error.kind.rawValue, message: error.message)
+        let isOurs = error.kind == .internalFailure || error.kind == .serviceUnavailable
+        self.init(code: isOurs ? "InternalFailure" : error.kind.rawValue, message: error.message)
     }
 }
 
@@ -57,7 +58,8 @@ struct EventEntry {
         }
         let trace = try text("TraceHeader", required: false, maximum: 500)
         return BusEvent(
-            id: id.description, detailType: detailType, source: source, bus: bus, time: try time() ?? now / 1000, resources: try resources(), detail: parsed,
+            id: id.description, detailType: detailType, source: source, bus: bus, time: try time() ?? now / 1000, resources: try resources(),
+            detail: parsed,
             ingested: now, trace: trace)
     }
 

@@ -187,7 +187,9 @@ struct EventPoster: Sendable {
             if let fault { counts.activity.failed("\(planned.target.id): \(fault.message)", count: kind == .retried ? 0 : 1, at: time) }
         }
         observer.delivery(planned.rule.bus, kind)
-        if kind == .dropped, let fault { observer.failure("an event was given up and has no dead-letter queue that takes it", planned.rule.arn, fault.message) }
+        if kind == .dropped, let fault {
+            observer.failure("an event was given up and has no dead-letter queue that takes it", planned.rule.arn, fault.message)
+        }
     }
 
     func countMatches(_ plan: EventPlan) {

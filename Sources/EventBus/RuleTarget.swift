@@ -17,7 +17,9 @@ public struct RuleTarget: Sendable {
                 self = .endpoint(key)
                 return
             }
-            guard let destination = EventDestination(arn: arn), destination.account == bus.account, destination.region == bus.region else { return nil }
+            guard let destination = EventDestination(arn: arn), destination.account == bus.account, destination.region == bus.region else {
+                return nil
+            }
             switch destination {
             case .function(let key, let qualifier): self = .function(key, qualifier: qualifier)
             case .queue(let account, let region, let name): self = .queue(QueueKey(account: account, region: region, name: name))
@@ -115,7 +117,8 @@ public struct RuleTarget: Sendable {
             if let transformer {
                 guard let template = transformer["InputTemplate"]?.string else { throw InputFault(reason: "InputTransformer needs an InputTemplate") }
                 let made = try InputTransformer(paths: transformer["InputPathsMap"]?.members ?? [], template: template)
-                if case .queue = destination {} else if made.form != .json { throw InputFault(reason: "InputTemplate is not JSON, which all but queues need") }
+                if case .queue = destination { return .template(made) }
+                guard made.form == .json else { throw InputFault(reason: "InputTemplate is not JSON, which all but queues need") }
                 return .template(made)
             }
             return .event

@@ -22,7 +22,8 @@ extension Server {
             exists: { functions.has($0, qualifier: $1) }, queue: { AsyncQueue.pending($0) },
             attributes: { AsyncQueue.attributes(qualifier: $0, hops: $1) })
         let observer = EventBusObserver(
-            accepted: { metrics.busEvents.with($0.name, "accepted").increment() }, matched: { metrics.busEvents.with($0.name, "matched").increment() },
+            accepted: { metrics.busEvents.with($0.name, "accepted").increment() },
+            matched: { metrics.busEvents.with($0.name, "matched").increment() },
             delivery: { metrics.busDeliveries.with($0.name, $1.rawValue).increment() },
             failure: { what, arn, reason in Log.error(what, ["arn": .init(arn), "reason": .init(reason)]) })
         let service = EventBusService(
@@ -115,7 +116,8 @@ struct ScheduledRules: RuleClock {
     private static func event(of rule: RuleKey) -> String {
         JSON.object([
             .init("version", .string("0")), .init("id", .string("<aws.scheduler.execution-id>")), .init("detail-type", .string("Scheduled Event")),
-            .init("source", .string("aws.events")), .init("account", .string(rule.bus.account)), .init("time", .string("<aws.scheduler.scheduled-time>")),
+            .init("source", .string("aws.events")), .init("account", .string(rule.bus.account)),
+            .init("time", .string("<aws.scheduler.scheduled-time>")),
             .init("region", .string(rule.bus.region)), .init("resources", .array([.string(rule.arn)])), .init("detail", .object([])),
         ]).text()
     }
