@@ -19,6 +19,16 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
+// External event sources: a trait, an adapter and a C library each. None of them is there unless its trait is.
+let sources = [("Kafka", "CRdkafka"), ("MQTT", "CMosquitto"), ("NATS", "CNATS"), ("RabbitMQ", "CRabbitMQ"), ("Redis", "CHiredis")]
+let sourceAdapters: [Target] = sources.flatMap { trait, library in
+    [
+        .systemLibrary(name: library, path: "Sources/ExternalSourceLibraries/\(library)"),
+        .target(
+            name: "\(trait)Source", dependencies: ["ExternalSources", "JSONValues", .target(name: library, condition: .when(traits: [trait]))],
+            swiftSettings: strict),
+    ]
+}
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
@@ -28,6 +38,13 @@ let package = Package(
         .executable(name: "martlet-sandbox", targets: ["SandboxHelper"]),
         .library(name: "MartletFork", type: .dynamic, targets: ["MartletFork"]),
         .library(name: "MartletForkNode", type: .dynamic, targets: ["MartletForkNode"]),
+    ],
+    traits: [
+        .trait(name: "Kafka", description: "Kafka topics as event sources, with librdkafka."),
+        .trait(name: "MQTT", description: "MQTT topics as event sources, with libmosquitto."),
+        .trait(name: "NATS", description: "NATS JetStream as an event source, with libnats."),
+        .trait(name: "RabbitMQ", description: "RabbitMQ queues as event sources, with librabbitmq."),
+        .trait(name: "Redis", description: "Redis streams as event sources, with hiredis."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
@@ -72,11 +89,13 @@ let package = Package(
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "Triggers", dependencies: ["FunctionModel"], swiftSettings: strict),
-        .target(name: "EventSourceMappings", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Triggers"], swiftSettings: strict),
+        .target(name: "ExternalSources", dependencies: ["JSONValues"], swiftSettings: strict),
+        .target(
+            name: "EventSourceMappings", dependencies: ["DurableQueue", "ExternalSources", "FunctionModel", "JSONValues", "Triggers"], swiftSettings: strict),
         .target(name: "ObjectEvents", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "WatchedFolders", dependencies: ["BlockingThread", "FunctionModel", "LinuxPrimitives", "Metering", "ObjectEvents", "Triggers"], swiftSettings: strict),
         .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "ObjectEvents", "Triggers"], swiftSettings: strict),
-        .target(name: "LambdaAPI", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "LambdaAPI", dependencies: ["ExternalSources", "FunctionModel"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "EventBus", dependencies: ["CloudEvents", "DurableQueue", "EventPatterns", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
@@ -89,7 +108,7 @@ let package = Package(
         .target(
             name: "SQLiteStore",
             dependencies: [
-                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "WatchedFolders", "Webhooks",
+                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "WatchedFolders", "Webhooks",
                 "CSQLite", "CSQLiteShim",
             ],
             swiftSettings: strict),
@@ -106,14 +125,14 @@ let package = Package(
         .target(
             name: "EventDispatch",
             dependencies: [
-                "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues", "Metering", "Registry",
-                "SQSAPI",
+                "BlockingThread", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionModel",
+                "InvocationPipeline", "JSONValues", "Metering", "Registry", "SQSAPI",
             ] + nio,
             swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
-                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "FunctionModel", "InvocationPipeline", "JSONValues",
+                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionModel", "InvocationPipeline", "JSONValues",
                 "LambdaAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "Webhooks",
             ] + nio,
             swiftSettings: strict),
@@ -122,10 +141,10 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "FunctionLogs", "FunctionModel", "Gateway",
+                "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway",
                 "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "ObjectEvents", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ] + nio,
+            ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
             swiftSettings: strict),
         .executableTarget(
             name: "SandboxHelper",
@@ -138,10 +157,11 @@ let package = Package(
         .testTarget(
             name: "SQLiteStoreTests",
             dependencies: [
-                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "SQLiteStore",
+                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "SQLiteStore",
                 "WatchedFolders", "Webhooks",
             ],
             swiftSettings: strict),
+        .testTarget(name: "ExternalSourcesTests", dependencies: ["ExternalSources", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "EventSourceMappingsTests", dependencies: ["EventSourceMappings", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue", "FunctionModel"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
@@ -172,7 +192,7 @@ let package = Package(
         .testTarget(name: "WatchedFoldersTests", dependencies: ["FunctionModel", "ObjectEvents", "WatchedFolders"], swiftSettings: strict),
         .testTarget(name: "TriggersTests", dependencies: ["Triggers"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
-        .testTarget(name: "LambdaAPITests", dependencies: ["FunctionModel", "LambdaAPI"], swiftSettings: strict),
+        .testTarget(name: "LambdaAPITests", dependencies: ["ExternalSources", "FunctionModel", "LambdaAPI"], swiftSettings: strict),
         .testTarget(name: "RegistryTests", dependencies: ["FunctionModel", "Registry"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
@@ -181,6 +201,6 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
             swiftSettings: strict),
-    ],
+    ] + sourceAdapters,
     swiftLanguageModes: [.v6]
 )

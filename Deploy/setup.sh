@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a Debian 12 machine with a Swift 6.3 toolchain ready to build, run and test Martlet.
 # May be run any number of times; once everything is there it takes well under a second and needs no network.
+#   --brokers   also what external event sources are built with (package traits), and the brokers that their tests run against
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -18,6 +19,19 @@ packages=(
     util-linux                               # setpriv, unshare: tests as an ordinary user
     bubblewrap crun                          # what the benchmark compares with
 )
+case ${1:-} in
+    '') ;;
+    --brokers)
+        packages+=(
+            libhiredis-dev libnats-dev librabbitmq-dev librdkafka-dev libmosquitto-dev # one for each trait
+            redis-server nats-server rabbitmq-server mosquitto                         # Kafka's tests bring a mock cluster of their own
+        )
+        ;;
+    *)
+        printf 'usage: %s [--brokers]\n' "$0" >&2
+        exit 2
+        ;;
+esac
 
 fail() {
     printf 'setup: %s\n' "$*" >&2
@@ -40,8 +54,15 @@ install_packages() {
     fi
     printf 'setup: installing %s\n' "${missing[*]}"
     "${as_root[@]}" apt-get update -q || fail "apt-get update failed: check the network and /etc/apt/sources.list"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
-        fail "apt-get could not install: ${missing[*]}"
+    # A broker's package starts its server; the tests start their own.
+    local policy=/usr/sbin/policy-rc.d made_policy=false
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null && "${as_root[@]}" chmod 755 "$policy" && made_policy=true
+    fi
+    local status=0
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" || status=$?
+    ! $made_policy || "${as_root[@]}" rm -f "$policy"
+    [ $status -eq 0 ] || fail "apt-get could not install: ${missing[*]}"
 }
 
 make_venv() {

@@ -30,7 +30,8 @@ final class QueuePoller {
     private static let leaseMargin: Int64 = 30_000
     private static let empty: [UInt8] = Array(#"{"Records":["#.utf8)
 
-    private(set) var mapping: EventSourceMapping
+    let mapping: EventSourceMapping
+    let queue: QueueKey
     private let filter: RecordFilter?
     private let shared: QueuePollers
     private var held: [Held] = []
@@ -46,8 +47,9 @@ final class QueuePoller {
     private var isStopped = false
     private var timer: Scheduled<Void>?
 
-    init(_ mapping: EventSourceMapping, shared: QueuePollers) {
+    init(_ mapping: EventSourceMapping, of queue: QueueKey, shared: QueuePollers) {
         self.mapping = mapping
+        self.queue = queue
         self.shared = shared
         do throws(EventPatternError) { filter = mapping.filters.isEmpty ? nil : try RecordFilter(patterns: mapping.filters) } catch {
             // It was checked when it was made. Rather nothing runs than what nobody asked for.
@@ -113,7 +115,7 @@ final class QueuePoller {
         isClaiming = true
         let newsAtClaim = news
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let (store, loop, now, key) = (shared.store, shared.loop, shared.now, mapping.source)
+        let (store, loop, now, key) = (shared.store, shared.loop, shared.now, queue)
         let extra = Int64(mapping.batchingWindow) * 1_000
         let shortest = shared.timeout(of: mapping) + Self.leaseMargin
         Task {
@@ -258,6 +260,6 @@ final class QueuePoller {
 
     private func settle(_ settlements: [Settlement]) {
         guard !settlements.isEmpty else { return }
-        shared.settle(settlements, of: mapping.source)
+        shared.settle(settlements, of: queue)
     }
 }

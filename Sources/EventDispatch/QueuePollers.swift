@@ -49,12 +49,13 @@ public final class QueuePollers {
     /// From its return on, these are the mappings.
     public func apply(_ mappings: [EventSourceMapping]) {
         guard !isDraining else { return }
-        let wanted = Dictionary(mappings.filter(\.isEnabled).map { ($0.id, $0) }) { first, _ in first }
+        let wanted = Dictionary(mappings.filter { $0.isEnabled && $0.source.queue != nil }.map { ($0.id, $0) }) { first, _ in first }
         for (id, poller) in pollers where wanted[id] != poller.mapping { remove(id, poller) }
         for (id, mapping) in wanted where pollers[id] == nil {
-            let poller = QueuePoller(mapping, shared: self)
+            guard let queue = mapping.source.queue else { continue }
+            let poller = QueuePoller(mapping, of: queue, shared: self)
             pollers[id] = poller
-            pollersOf[mapping.source, default: []].insert(id)
+            pollersOf[queue, default: []].insert(id)
             poller.poke()
         }
     }
@@ -65,8 +66,8 @@ public final class QueuePollers {
 
     private func remove(_ id: String, _ poller: QueuePoller) {
         pollers[id] = nil
-        pollersOf[poller.mapping.source]?.remove(id)
-        if pollersOf[poller.mapping.source]?.isEmpty == true { pollersOf[poller.mapping.source] = nil }
+        pollersOf[poller.queue]?.remove(id)
+        if pollersOf[poller.queue]?.isEmpty == true { pollersOf[poller.queue] = nil }
         poller.stop()
         if poller.isBusy { leaving.append(poller) }
     }
@@ -77,11 +78,7 @@ public final class QueuePollers {
 
     // MARK: For pollers
 
-    /// What is left of the function's concurrency when callers that wait have an eighth for themselves.
-    func limit(of mapping: EventSourceMapping) -> Int {
-        let most = min(snapshot.functions[mapping.function]?.reservedConcurrency ?? nodeConcurrency, nodeConcurrency)
-        return min(mapping.maximumConcurrency ?? .max, max(1, most - most / 8))
-    }
+    func limit(of mapping: EventSourceMapping) -> Int { mapping.concurrency(in: snapshot, nodeConcurrency: nodeConcurrency) }
 
     /// The function's time limit, milliseconds.
     func timeout(of mapping: EventSourceMapping) -> Int64 {
@@ -122,5 +119,13 @@ public final class QueuePollers {
         for (id, poller) in pollers { remove(id, poller) }
         rested()
         return promise.futureResult
+    }
+}
+
+extension EventSourceMapping {
+    /// What is left of the function's concurrency when callers that wait have an eighth for themselves.
+    func concurrency(in snapshot: RegistrySnapshot, nodeConcurrency: Int) -> Int {
+        let most = min(snapshot.functions[function]?.reservedConcurrency ?? nodeConcurrency, nodeConcurrency)
+        return min(maximumConcurrency ?? .max, max(1, most - most / 8))
     }
 }

@@ -33,10 +33,17 @@ public enum BatchResponse: Hashable, Sendable {
     private static func read(_ items: [JSON], _ ids: [String]) -> BatchResponse {
         var failed: Set<Int> = []
         for item in items {
-            guard let id = item["itemIdentifier"]?.string, !id.isEmpty else { return .unreadable("an entry of batchItemFailures has no itemIdentifier") }
+            guard let id = identifier(item["itemIdentifier"]), !id.isEmpty else { return .unreadable("an entry of batchItemFailures has no itemIdentifier") }
             guard let index = ids.firstIndex(of: id) else { return .unreadable("batchItemFailures names \(id.prefix(64)), which is not in the batch") }
             failed.insert(index)
         }
         return failed.isEmpty ? .allDone : .failed(failed)
+    }
+
+    /// Of Kafka's records an identifier may also be `{"partition": "TOPIC-PARTITION", "offset": 7}`.
+    private static func identifier(_ value: JSON?) -> String? {
+        if let text = value?.string { return text }
+        guard let partition = value?["partition"]?.string, let offset = value?["offset"]?.integer else { return nil }
+        return "\(partition)-\(offset)"
     }
 }

@@ -1,35 +1,37 @@
-public import DurableQueue
+public import ExternalSources
 public import FunctionModel
 public import Triggers
 
-/// A queue whose messages a function gets, in batches.
+/// A source whose messages or records a function gets, in batches.
 ///
-/// Source: Lambda's CreateEventSourceMapping, for an SQS queue.
+/// Source: Lambda's CreateEventSourceMapping, for an SQS queue, self-managed Kafka and RabbitMQ; other brokers after the same pattern.
 public struct EventSourceMapping: Hashable, Sendable {
     /// A UUID in text form.
     public let id: String
     public var function: FunctionKey
     /// nil for `$LATEST`.
     public var qualifier: String?
-    public let source: QueueKey
-    /// Messages of one invocation at most; 1–10,000, of a FIFO queue at most 10.
+    public var source: EventSource
+    /// Messages or records of one invocation at most; 1–10,000, of a FIFO queue at most 10.
     public var batchSize: Int
     /// Seconds that a batch may wait to become full; 0–300.
     public var batchingWindow: Int
-    /// Patterns of which one must match a message; empty: all pass. What does not pass is deleted from the queue.
+    /// Patterns of which one must match a message; empty: all pass. What does not pass counts as done.
     public var filters: [String]
     /// The function says which messages of a batch it could not process.
     public var reportsBatchItemFailures: Bool
     /// Batches on their way at once; 2–1,000, nil: as the function's concurrency allows.
     public var maximumConcurrency: Int?
+    /// Of external sources; a queue has its own redrive policy.
+    public var failurePolicy: SourceFailurePolicy
     public var isEnabled: Bool
     /// Milliseconds since 1970.
     public let created: Int64
     public var modified: Int64
 
     public init(
-        id: String, function: FunctionKey, qualifier: String?, source: QueueKey, batchSize: Int, batchingWindow: Int, filters: [String],
-        reportsBatchItemFailures: Bool, maximumConcurrency: Int?, isEnabled: Bool, created: Int64, modified: Int64
+        id: String, function: FunctionKey, qualifier: String?, source: EventSource, batchSize: Int, batchingWindow: Int, filters: [String],
+        reportsBatchItemFailures: Bool, maximumConcurrency: Int?, failurePolicy: SourceFailurePolicy = SourceFailurePolicy(), isEnabled: Bool, created: Int64, modified: Int64
     ) {
         self.id = id
         self.function = function
@@ -40,11 +42,20 @@ public struct EventSourceMapping: Hashable, Sendable {
         self.filters = filters
         self.reportsBatchItemFailures = reportsBatchItemFailures
         self.maximumConcurrency = maximumConcurrency
+        self.failurePolicy = failurePolicy
         self.isEnabled = isEnabled
         self.created = created
         self.modified = modified
     }
 
+    /// Two mappings that differ only in a consumer group that nobody chose would run everything twice.
+    var sourceWithoutDefaults: EventSource {
+        guard case .external(var source) = source, source.consumerGroup == id else { return source }
+        source.consumerGroup = ""
+        return .external(source)
+    }
+
+    public var arn: String { "arn:aws:lambda:\(function.region):\(function.account):event-source-mapping:\(id)" }
     public var functionARN: String { qualifier.map { "\(function.arn):\($0)" } ?? function.arn }
 }
 

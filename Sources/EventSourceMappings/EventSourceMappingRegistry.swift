@@ -1,4 +1,3 @@
-import DurableQueue
 public import FunctionModel
 import Synchronization
 
@@ -6,6 +5,8 @@ import Synchronization
 public actor EventSourceMappingRegistry {
     /// Of one account and region; one more is refused.
     public static let maximumPerRegion = 1_000
+    /// With an external source, of all accounts: each has a thread and a connection.
+    public static let maximumExternal = 64
 
     private let store: any EventSourceMappingStore
     private let now: @Sendable () -> Int64
@@ -68,13 +69,17 @@ public actor EventSourceMappingRegistry {
     /// - Throws: `.resourceConflict` where the function has this source already, `.tooManyRequests` beyond the bound.
     public func create(_ mapping: EventSourceMapping) async throws {
         let known = list(account: mapping.function.account, region: mapping.function.region)
-        if let same = known.first(where: { $0.source == mapping.source && $0.functionARN == mapping.functionARN }) {
+        if let same = known.first(where: { $0.sourceWithoutDefaults == mapping.sourceWithoutDefaults && $0.functionARN == mapping.functionARN }) {
+            let kind = mapping.source.queue == nil ? "source" : "SQS arn"
             throw ServiceError(
                 .resourceConflict,
-                "An event source mapping with SQS arn (\" \(mapping.source.arn) \") and function (\" \(mapping.function.name) \") already exists. Please update or delete the existing mapping with UUID \(same.id)")
+                "An event source mapping with \(kind) (\" \(mapping.source.summary) \") and function (\" \(mapping.function.name) \") already exists. Please update or delete the existing mapping with UUID \(same.id)")
         }
         guard known.count < Self.maximumPerRegion else {
             throw ServiceError(.tooManyRequests, "there are \(known.count) event source mappings already, which is the limit of an account and region: delete some")
+        }
+        guard mapping.source.external == nil || all.filter({ $0.source.external != nil }).count < Self.maximumExternal else {
+            throw ServiceError(.tooManyRequests, "there are \(Self.maximumExternal) event source mappings of external sources already, which is this server's limit: delete some")
         }
         mappings.withLock { $0[mapping.id] = mapping }
         do { try await store.save(mapping) } catch {

@@ -41,12 +41,18 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case bus = 7
     /// Of a change of an object or of a file in a watched folder.
     case objects = 10
+    /// Records of a broker outside.
+    case kafka = 16
+    case rabbitmq = 17
+    case redis = 18
+    case nats = 19
+    case mqtt = 20
 
     /// Whether it is an attempt of an event that was accepted before: there may be several, and each has an age.
     public var isEvent: Bool {
         switch self {
         case .invoke, .functionURL, .initialization: false
-        case .async, .webhook, .schedule, .queue, .bus, .objects: true
+        case .async, .webhook, .schedule, .queue, .bus, .objects, .kafka, .rabbitmq, .redis, .nats, .mqtt: true
         }
     }
 
@@ -62,6 +68,11 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
         case .queue: "queue"
         case .bus: "bus"
         case .objects: "objects"
+        case .kafka: "kafka"
+        case .rabbitmq: "rabbitmq"
+        case .redis: "redis"
+        case .nats: "nats"
+        case .mqtt: "mqtt"
         }
     }
 

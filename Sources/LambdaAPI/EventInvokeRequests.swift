@@ -58,6 +58,11 @@ public struct DestinationConfig: Codable, Hashable, Sendable {
         case onFailure = "OnFailure"
     }
 
+    public init(onSuccess: Side? = nil, onFailure: Side? = nil) {
+        self.onSuccess = onSuccess
+        self.onFailure = onFailure
+    }
+
     public var arns: [String] { [onSuccess?.arn, onFailure?.arn].compactMap(\.self) }
 }
 

@@ -16,6 +16,29 @@ public struct EventSourceMappingRequest: Decodable, Sendable {
         enum CodingKeys: String, CodingKey { case maximumConcurrency = "MaximumConcurrency" }
     }
 
+    public struct SelfManagedEventSource: Codable, Hashable, Sendable {
+        /// Addresses by kind of broker; Lambda's own key is `KAFKA_BOOTSTRAP_SERVERS`.
+        public var endpoints: [String: [String]]?
+        enum CodingKeys: String, CodingKey { case endpoints = "Endpoints" }
+        public init(endpoints: [String: [String]]) { self.endpoints = endpoints }
+    }
+
+    public struct SourceAccessConfiguration: Codable, Hashable, Sendable {
+        public var type: String?
+        public var uri: String?
+        enum CodingKeys: String, CodingKey {
+            case type = "Type"
+            case uri = "URI"
+        }
+        public init(type: String, uri: String) { (self.type, self.uri) = (type, uri) }
+    }
+
+    public struct ConsumerGroup: Codable, Hashable, Sendable {
+        public var consumerGroupId: String?
+        enum CodingKeys: String, CodingKey { case consumerGroupId = "ConsumerGroupId" }
+        public init(consumerGroupId: String) { self.consumerGroupId = consumerGroupId }
+    }
+
     public var eventSourceArn: String?
     public var functionName: String?
     public var enabled: Bool?
@@ -24,6 +47,18 @@ public struct EventSourceMappingRequest: Decodable, Sendable {
     public var filterCriteria: FilterCriteria?
     public var functionResponseTypes: [String]?
     public var scalingConfig: ScalingConfig?
+    public var selfManagedEventSource: SelfManagedEventSource?
+    public var topics: [String]?
+    public var queues: [String]?
+    public var sourceAccessConfigurations: [SourceAccessConfiguration]?
+    public var selfManagedKafkaEventSourceConfig: ConsumerGroup?
+    public var startingPosition: String?
+    /// Seconds since 1970.
+    public var startingPositionTimestamp: Double?
+    public var destinationConfig: DestinationConfig?
+    public var maximumRecordAgeInSeconds: Int?
+    public var maximumRetryAttempts: Int?
+    public var bisectBatchOnFunctionError: Bool?
 
     enum CodingKeys: String, CodingKey {
         case eventSourceArn = "EventSourceArn"
@@ -34,6 +69,17 @@ public struct EventSourceMappingRequest: Decodable, Sendable {
         case filterCriteria = "FilterCriteria"
         case functionResponseTypes = "FunctionResponseTypes"
         case scalingConfig = "ScalingConfig"
+        case selfManagedEventSource = "SelfManagedEventSource"
+        case topics = "Topics"
+        case queues = "Queues"
+        case sourceAccessConfigurations = "SourceAccessConfigurations"
+        case selfManagedKafkaEventSourceConfig = "SelfManagedKafkaEventSourceConfig"
+        case startingPosition = "StartingPosition"
+        case startingPositionTimestamp = "StartingPositionTimestamp"
+        case destinationConfig = "DestinationConfig"
+        case maximumRecordAgeInSeconds = "MaximumRecordAgeInSeconds"
+        case maximumRetryAttempts = "MaximumRetryAttempts"
+        case bisectBatchOnFunctionError = "BisectBatchOnFunctionError"
     }
 
     public var filters: [String]? { filterCriteria.map { ($0.filters ?? []).map { $0.pattern ?? "{}" } } }
@@ -52,16 +98,35 @@ public struct EventSourceMappingRequest: Decodable, Sendable {
             validation.fail(type, "functionResponseTypes", .oneOf(["ReportBatchItemFailures"]))
         }
         if (functionResponseTypes?.count ?? 0) > 1 { validation.fail(functionResponseTypes?.count, "functionResponseTypes", .maximumLength(1)) }
+        validation.range(maximumRecordAgeInSeconds, "maximumRecordAgeInSeconds", -1...604_800)
+        validation.range(maximumRetryAttempts, "maximumRetryAttempts", -1...10_000)
+        for (name, values) in [("topics", topics), ("queues", queues)] {
+            guard let values else { continue }
+            if values.count != 1 { validation.fail(values.count, name, values.isEmpty ? .minimumLength(1) : .maximumLength(1)) }
+            for value in values { validation.length(value, name, 1...1_000) }
+        }
+        if let startingPosition, !Self.startingPositions.contains(startingPosition) {
+            validation.fail(startingPosition, "startingPosition", .oneOf(Self.startingPositions))
+        }
+        validation.length(selfManagedKafkaEventSourceConfig?.consumerGroupId, "selfManagedKafkaEventSourceConfig.consumerGroupId", 1...200)
+        for access in sourceAccessConfigurations ?? [] { validation.length(access.uri, "sourceAccessConfigurations.uri", 1...200) }
+        for list in (selfManagedEventSource?.endpoints ?? [:]).values where !(1...10).contains(list.count) {
+            validation.fail(list.count, "selfManagedEventSource.endpoints", list.isEmpty ? .minimumLength(1) : .maximumLength(10))
+        }
         try validation.check()
+        if isNew, selfManagedEventSource != nil { return }
         if isNew, eventSourceArn?.isEmpty ?? true {
-            throw ServiceError(.invalidParameterValue, "Unrecognized event source: EventSourceArn is needed, the ARN of a queue")
+            throw ServiceError(.invalidParameterValue, "Unrecognized event source: EventSourceArn is needed, the ARN of a queue, or SelfManagedEventSource, the addresses of a broker")
         }
     }
+
+    static let startingPositions = ["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
 }
 
 public struct EventSourceMappingResponse: Codable, Hashable, Sendable {
     public var uuid: String
-    public var eventSourceArn: String
+    /// nil for a broker outside.
+    public var eventSourceArn: String?
     public var eventSourceMappingArn: String
     public var functionArn: String
     public var batchSize: Int
@@ -74,6 +139,19 @@ public struct EventSourceMappingResponse: Codable, Hashable, Sendable {
     public var lastProcessingResult: String?
     public var state: String
     public var stateTransitionReason: String
+    // Of brokers outside only.
+    public var selfManagedEventSource: EventSourceMappingRequest.SelfManagedEventSource?
+    public var topics: [String]?
+    public var queues: [String]?
+    public var sourceAccessConfigurations: [EventSourceMappingRequest.SourceAccessConfiguration]?
+    public var selfManagedKafkaEventSourceConfig: EventSourceMappingRequest.ConsumerGroup?
+    public var startingPosition: String?
+    /// Seconds since 1970.
+    public var startingPositionTimestamp: Double?
+    public var destinationConfig: DestinationConfig?
+    public var maximumRecordAgeInSeconds: Int?
+    public var maximumRetryAttempts: Int?
+    public var bisectBatchOnFunctionError: Bool?
 
     enum CodingKeys: String, CodingKey {
         case uuid = "UUID"
@@ -89,11 +167,22 @@ public struct EventSourceMappingResponse: Codable, Hashable, Sendable {
         case lastProcessingResult = "LastProcessingResult"
         case state = "State"
         case stateTransitionReason = "StateTransitionReason"
+        case selfManagedEventSource = "SelfManagedEventSource"
+        case topics = "Topics"
+        case queues = "Queues"
+        case sourceAccessConfigurations = "SourceAccessConfigurations"
+        case selfManagedKafkaEventSourceConfig = "SelfManagedKafkaEventSourceConfig"
+        case startingPosition = "StartingPosition"
+        case startingPositionTimestamp = "StartingPositionTimestamp"
+        case destinationConfig = "DestinationConfig"
+        case maximumRecordAgeInSeconds = "MaximumRecordAgeInSeconds"
+        case maximumRetryAttempts = "MaximumRetryAttempts"
+        case bisectBatchOnFunctionError = "BisectBatchOnFunctionError"
     }
 
     /// - Parameter filters: empty for none.
     public init(
-        uuid: String, eventSourceArn: String, eventSourceMappingArn: String, functionArn: String, batchSize: Int, batchingWindow: Int, filters: [String],
+        uuid: String, eventSourceArn: String?, eventSourceMappingArn: String, functionArn: String, batchSize: Int, batchingWindow: Int, filters: [String],
         reportsBatchItemFailures: Bool, maximumConcurrency: Int?, lastModified: Int64, lastProcessingResult: String?, state: String
     ) {
         self.uuid = uuid

@@ -106,6 +106,10 @@ enum Schema {
             PRIMARY KEY (folder, path)
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE event_source_mappings ADD COLUMN external TEXT;
+        ALTER TABLE event_source_mappings ADD COLUMN failure_policy TEXT NOT NULL DEFAULT '{"bisectsBatch":false}';
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

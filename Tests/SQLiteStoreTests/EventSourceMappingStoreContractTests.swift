@@ -1,5 +1,6 @@
 import DurableQueue
 import EventSourceMappings
+import ExternalSources
 import FunctionModel
 import SQLiteStore
 import Testing
@@ -19,13 +20,22 @@ import Testing
     private func mapping(_ id: String, account: String = "123456789012", queue: String = "jobs") -> EventSourceMapping {
         EventSourceMapping(
             id: id, function: FunctionKey(account: account, region: "us-east-1", name: "worker"), qualifier: id.hasSuffix("1") ? "7" : nil,
-            source: QueueKey(account: account, region: "us-east-1", name: queue), batchSize: 10, batchingWindow: 3,
+            source: .queue(QueueKey(account: account, region: "us-east-1", name: queue)), batchSize: 10, batchingWindow: 3,
             filters: [#"{"body":["ä \" '"]}"#, "{}"], reportsBatchItemFailures: true, maximumConcurrency: id.hasSuffix("2") ? 2 : nil, isEnabled: true,
             created: 1, modified: 2)
     }
 
+    private func external(_ id: String) -> EventSourceMapping {
+        var mapping = mapping(id)
+        let source = ExternalSource(
+            kind: .kafka, endpoints: ["a:1", "b:2"], name: "orders", consumerGroup: id, startingPosition: .atTimestamp(7), credentials: "shop", rootCertificate: "ca")
+        mapping.source = .external(source)
+        mapping.failurePolicy = SourceFailurePolicy(maximumRetryAttempts: 3, maximumRecordAge: 60, bisectsBatch: true, onFailure: "arn:x")
+        return mapping
+    }
+
     @Test func whatWasSavedComesBackAsItWas() async throws {
-        let all: Set = [mapping("id-1"), mapping("id-2"), mapping("id-3", account: "999999999999", queue: "jobs.fifo")]
+        let all: Set = [mapping("id-1"), mapping("id-2"), mapping("id-3", account: "999999999999", queue: "jobs.fifo"), external("id-5"), external("id-6")]
         for mapping in all { try await writer.save(mapping) }
         #expect(Set(try await reader.loadEventSourceMappings()) == all)
     }
@@ -48,13 +58,17 @@ import Testing
         await registry.observe { await seen.add($0.count) }
         try await registry.create(mapping("id-2"))
         await #expect(throws: ServiceError.self) { try await registry.create(mapping("id-4")) }
+        // The consumer group that nobody chose does not make it another.
+        try await registry.create(external("id-5"))
+        await #expect(throws: ServiceError.self) { try await registry.create(external("id-6")) }
+        _ = try await registry.delete("id-5", account: "123456789012", region: "us-east-1")
         try await registry.create(mapping("id-3", account: "999999999999"))
         let changed = try await registry.update("id-2", account: "123456789012", region: "us-east-1") { $0.batchSize = 1 }
         #expect(changed.batchSize == 1 && changed.modified == 9)
         // Another tenant's mapping is nobody else's business.
         await #expect(throws: ServiceError.self) { try await registry.delete("id-3", account: "123456789012", region: "us-east-1") }
         try await registry.deleteAll(of: changed.function)
-        #expect(await seen.counts == [0, 1, 2, 2, 1])
+        #expect(await seen.counts == [0, 1, 2, 1, 2, 2, 1])
         #expect(try await reader.loadEventSourceMappings().map(\.id) == ["id-3"])
     }
 

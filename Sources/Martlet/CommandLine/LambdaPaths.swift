@@ -5,6 +5,7 @@ enum LambdaPaths {
     static func code(_ name: String) -> [String] { function(name) + ["code"] }
     static func invocations(_ name: String) -> [String] { function(name) + ["invocations"] }
     static func concurrency(_ name: String) -> [String] { ["2017-10-31", "functions", name, "concurrency"] }
+    static let eventSourceMappings = ["2015-03-31", "event-source-mappings"]
     static func url(_ name: String) -> [String] { ["2021-10-31", "functions", name, "url"] }
 }
 

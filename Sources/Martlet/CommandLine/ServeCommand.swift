@@ -67,7 +67,8 @@ struct VersionCommand: Verb {
 
     func perform() async throws {
         if output.json {
-            output.print(json: .object([.init("version", .string(martletVersion))]))
+            let sources = SourceConnectors.builtIn.keys.map(\.rawValue).sorted()
+            output.print(json: .object([.init("version", .string(martletVersion)), .init("sources", .array(sources.map { .string($0) }))]))
         } else {
             Terminal.print("martlet \(martletVersion)")
         }

@@ -18,6 +18,7 @@ struct Events: Sendable {
     private let loop: any EventLoop
     private let keeper: QueueKeeper
     private let pollers: NIOLoopBound<QueuePollers>
+    private let external: NIOLoopBound<ExternalPollers>
     private let mappings: EventSourceMappingRegistry
 
     init(
@@ -67,6 +68,16 @@ struct Events: Sendable {
                     report: { what, queue, reason in Log.error("an event source has a fault", ["what": .init(what), "queue": .init(queue.description), "reason": .init(reason)]) }),
                 eventLoop: loop)
         }.get()
+        external = try await loop.submit {
+            NIOLoopBound(
+                ExternalPollers(
+                    store: store, invoker: pipeline.value, registry: mappings, connectors: SourceConnectors.builtIn, secrets: SecretFiles(), snapshot: snapshot,
+                    loop: loop, nodeConcurrency: nodeConcurrency, now: { clock.milliseconds() },
+                    report: { what, mapping, reason in
+                        Log.warning("an event source has a fault", ["what": .init(what), "source": .init(mapping.source.summary), "function": .init(mapping.function.description), "reason": .init(reason)])
+                    }),
+                eventLoop: loop)
+        }.get()
         self.mappings = mappings
         self.store = store
         self.clock = clock
@@ -79,13 +90,18 @@ struct Events: Sendable {
 
     func start() async {
         try? await loop.submit { dispatcher.value.start() }.get()
-        await mappings.observe { [loop, pollers] mappings in try? await loop.submit { pollers.value.apply(mappings) }.get() }
+        await mappings.observe { [loop, pollers, external] mappings in
+            try? await loop.submit {
+                pollers.value.apply(mappings)
+                external.value.apply(mappings)
+            }.get()
+        }
     }
 
     /// Returns when what is on its way is settled.
     func drain() async {
-        try? await loop.flatSubmit { [loop, dispatcher, pollers] in
-            EventLoopFuture.andAllSucceed([dispatcher.value.beginDrain(), pollers.value.beginDrain()], on: loop)
+        try? await loop.flatSubmit { [loop, dispatcher, pollers, external] in
+            EventLoopFuture.andAllSucceed([dispatcher.value.beginDrain(), pollers.value.beginDrain(), external.value.beginDrain()], on: loop)
         }.get()
     }
 
@@ -93,6 +109,7 @@ struct Events: Sendable {
     func apply(_ snapshot: RegistrySnapshot, changed: FunctionKey) async {
         let gone: [QueueKey] = (try? await loop.submit {
             pollers.value.apply(snapshot)
+            external.value.apply(snapshot)
             return dispatcher.value.apply(snapshot, changed: changed)
         }.get()) ?? []
         if snapshot.functions[changed] == nil { try? await mappings.deleteAll(of: changed) }

@@ -109,7 +109,10 @@ struct Server {
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: LambdaRoutes(registry: registry, baseURL: baseURL, busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
-            }.all + EventSourceMappingRoutes(mappings: mappings, functions: registry, now: wallMilliseconds) { try await events.queue($0) }.all
+            }.all + EventSourceMappingRoutes(
+                    mappings: mappings, functions: registry, now: wallMilliseconds,
+                    missing: { SourceConnectors.builtIn[$0] == nil ? $0.notBuiltIn : nil }, queue: { try await events.queue($0) }
+                ).all
                 + hooks.all + watches.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
                 + ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder).all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],

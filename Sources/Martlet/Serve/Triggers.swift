@@ -1,6 +1,7 @@
 internal import DurableQueue
 internal import EventDispatch
 internal import EventSourceMappings
+internal import ExternalSources
 internal import FunctionModel
 internal import Registry
 internal import Scheduler
@@ -23,7 +24,7 @@ struct WebhookTriggers: TriggerCatalog {
     }
 }
 
-/// Event source mappings, with the depth of the queue that each takes from.
+/// Event source mappings, with the depth of the queue that each takes from; brokers outside are not asked for theirs.
 struct EventSourceMappingTriggers: TriggerCatalog {
     let mappings: EventSourceMappingRegistry
     let store: any QueueStore
@@ -31,12 +32,13 @@ struct EventSourceMappingTriggers: TriggerCatalog {
     func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
         var entries: [TriggerEntry] = []
         for mapping in mappings.list(account: account, region: region) {
-            let counts = try await counts(mapping.source, now: now)
+            let queue = mapping.source.queue
+            let counts = if let queue { try await counts(queue, now: now) } else { QueueCounts?.none }
             let status = mappings.status(mapping.id)
-            let isFailing = counts == nil || status.lastResult.hasPrefix("PROBLEM")
+            let isFailing = (queue != nil && counts == nil) || status.lastResult.hasPrefix("PROBLEM")
             entries.append(
                 TriggerEntry(
-                    kind: "queue", name: mapping.id, source: mapping.source.arn, target: mapping.functionARN,
+                    kind: mapping.source.external?.kind.rawValue ?? "queue", name: mapping.id, source: mapping.source.summary, target: mapping.functionARN,
                     state: !mapping.isEnabled ? .disabled : isFailing ? .failing : .enabled, activity: status.activity, now: now,
                     depth: counts?.total, oldest: counts?.oldest))
         }
