@@ -35,8 +35,12 @@ public protocol QueueStore: Sendable {
     func enqueue(_ message: NewMessage, to key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Accepted, any Error>) -> Void)
     /// Up to `limit` visible messages, each under a lease of `lease` milliseconds.
     func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage]
+    /// The same for one who has other work to do: it may take some milliseconds longer, and costs less.
+    func claimSoon(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage]
     /// One result for each, in order. All of a settlement is done or nothing of it.
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result]
+    /// The same where nobody waits for it: it may take some milliseconds longer, and costs less.
+    func settleSoon(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result]
 
     /// One result for each, in order, all in one transaction. All of a posting is done or nothing of it.
     func post(_ postings: [Posting], now: Int64) async throws -> [Posting.Result]

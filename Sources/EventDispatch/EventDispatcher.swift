@@ -228,9 +228,14 @@ public final class EventDispatcher: EventAcceptor {
         let bound = NIOLoopBound(self, eventLoop: loop)
         let (store, loop, now) = (store, loop, now)
         let lease = lease(of: claim.key)
+        // Beside others on their way an event is in no hurry, and one commit is enough for many.
+        let isFirst = plan.inFlight(claim.key) == claim.count
         Task {
             do {
-                let messages = try await store.claim(from: claim.key, limit: claim.count, lease: lease, now: now())
+                let messages =
+                    isFirst
+                    ? try await store.claim(from: claim.key, limit: claim.count, lease: lease, now: now())
+                    : try await store.claimSoon(from: claim.key, limit: claim.count, lease: lease, now: now())
                 loop.execute { bound.value.took(claim, messages) }
             } catch {
                 // Full or failing disk, or the queue is gone with its function.

@@ -44,7 +44,7 @@ struct EventSettler: Sendable {
         var fault: String?
         for number in 0..<Self.tries {
             do {
-                _ = try await store.settle(settlements, of: queue, now: now())
+                _ = try await store.settleSoon(settlements, of: queue, now: now())
                 return nil
             } catch {
                 if (error as? ServiceError)?.code == .resourceNotFound { return nil }
@@ -59,7 +59,7 @@ struct EventSettler: Sendable {
         var last = ServiceError(.internalFailure, "failed to settle")
         for number in 0..<Self.tries {
             do {
-                if let result = try await store.settle([settlement], of: queue, now: now()).first { return .success(result) }
+                if let result = try await store.settleSoon([settlement], of: queue, now: now()).first { return .success(result) }
             } catch {
                 last = error as? ServiceError ?? ServiceError(.internalFailure, "failed to settle", underlying: error)
                 // Its function was deleted, and with it the queue.

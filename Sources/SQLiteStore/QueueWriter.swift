@@ -7,6 +7,8 @@ import Synchronization
 struct QueueOperation: Sendable {
     /// For the error: what was attempted.
     let what: String
+    /// Nobody waits for it: it may share its commit with what comes in the next milliseconds.
+    var mayWait = false
     /// Does its work in the open transaction; what it returns is called once that is on the disk.
     let perform: @Sendable (QueueTransaction) throws -> @Sendable () -> Void
     let fail: @Sendable (any Error) -> Void
@@ -15,14 +17,24 @@ struct QueueOperation: Sendable {
 /// The one thread that writes: takes all operations that wait into one transaction, commits, and answers them.
 ///
 /// While a commit waits for the disk the next operations gather, so that many commits cost one: at low load each has the
-/// disk's latency, at high load the disk's throughput is shared.
+/// disk's latency, at high load the disk's throughput is shared. Operations that may wait begin no commit of their own until
+/// they have waited for some milliseconds, or are many.
 actor QueueWriter {
     /// Bounds the time that an operation waits for others of its own transaction.
     static let batchSize = 512
 
+    /// How long an operation that may wait does so, if nothing else has to be written.
+    private static let patience = Duration.milliseconds(4)
+    /// So many are worth a commit.
+    private static let crowd = 64
+
     private struct Waiting {
+        enum Next { case nothing, soon, now }
+
         var operations: [QueueOperation] = []
-        var isScheduled = false
+        var next = Next.nothing
+
+        var mayWait: Bool { operations.count < crowd && operations.allSatisfy(\.mayWait) }
     }
 
     private let connection: Connection
@@ -62,30 +74,55 @@ actor QueueWriter {
     }
 
     nonisolated func submit(_ operation: QueueOperation) {
-        let (isAccepted, mustSchedule) = waiting.withLock { waiting in
-            guard waiting.operations.count < limits.waitingOperations else { return (false, false) }
+        let scheduled: Waiting.Next? = waiting.withLock { waiting in
+            guard waiting.operations.count < limits.waitingOperations else { return nil }
             waiting.operations.append(operation)
-            defer { waiting.isScheduled = true }
-            return (true, !waiting.isScheduled)
+            let wanted: Waiting.Next = operation.mayWait && waiting.operations.count < Self.crowd ? .soon : .now
+            guard waiting.next == .nothing || (waiting.next == .soon && wanted == .now) else { return .nothing }
+            waiting.next = wanted
+            return wanted
         }
-        guard isAccepted else {
+        guard let scheduled else {
             return operation.fail(
                 ServiceError(
                     .unavailable, "failed to \(operation.what): \(limits.waitingOperations) operations wait for the disk already; send it again",
                     retryAfter: 1))
         }
-        if mustSchedule { Task { await self.drain() } }
+        switch scheduled {
+        case .nothing: break
+        case .now: Task { await self.drain() }
+        case .soon: drainSoon()
+        }
+    }
+
+    private nonisolated func drainSoon() {
+        Task {
+            try? await Task.sleep(for: Self.patience)
+            await self.drain()
+        }
     }
 
     private func drain() {
+        var isFirst = true
         while true {
-            let batch = waiting.withLock { waiting in
-                let batch = Array(waiting.operations.prefix(Self.batchSize))
-                waiting.operations.removeFirst(batch.count)
-                if batch.isEmpty { waiting.isScheduled = false }
-                return batch
+            let (batch, next) = waiting.withLock { waiting in
+                if waiting.operations.isEmpty {
+                    waiting.next = .nothing
+                } else if !isFirst, waiting.mayWait {
+                    waiting.next = .soon
+                } else {
+                    waiting.next = .now
+                    let batch = Array(waiting.operations.prefix(Self.batchSize))
+                    waiting.operations.removeFirst(batch.count)
+                    return (batch, waiting.next)
+                }
+                return ([], waiting.next)
             }
-            if batch.isEmpty { return }
+            guard !batch.isEmpty else {
+                if next == .soon { drainSoon() }
+                return
+            }
+            isFirst = false
             commit(batch)
         }
     }

@@ -24,16 +24,18 @@ public final class SQLiteQueueStore: QueueStore {
     }
 
     /// - Parameter body: either throws a `ServiceError` before it has changed anything, or does all of its work.
-    private func run<Value: Sendable>(_ what: String, _ body: @escaping @Sendable (QueueTransaction) throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in submit(what, body) { continuation.resume(with: $0) } }
+    private func run<Value: Sendable>(
+        _ what: String, mayWait: Bool = false, _ body: @escaping @Sendable (QueueTransaction) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in submit(what, mayWait: mayWait, body) { continuation.resume(with: $0) } }
     }
 
     private func submit<Value: Sendable>(
-        _ what: String, _ body: @escaping @Sendable (QueueTransaction) throws -> Value, completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+        _ what: String, mayWait: Bool = false, _ body: @escaping @Sendable (QueueTransaction) throws -> Value, completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         writer.submit(
             QueueOperation(
-                what: what,
+                what: what, mayWait: mayWait,
                 perform: { transaction in
                     let value = try body(transaction)
                     return { completion(.success(value)) }
@@ -88,11 +90,27 @@ public final class SQLiteQueueStore: QueueStore {
     }
 
     public func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage] {
-        try await run("claim messages of \(key.name)") { try $0.claim(from: key, limit: limit, lease: lease, now: now) }
+        try await claim(from: key, limit: limit, lease: lease, now: now, mayWait: false)
+    }
+
+    public func claimSoon(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage] {
+        try await claim(from: key, limit: limit, lease: lease, now: now, mayWait: true)
+    }
+
+    private func claim(from key: QueueKey, limit: Int, lease: Int64, now: Int64, mayWait: Bool) async throws -> [ClaimedMessage] {
+        try await run("claim messages of \(key.name)", mayWait: mayWait) { try $0.claim(from: key, limit: limit, lease: lease, now: now) }
     }
 
     public func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] {
-        try await run("settle messages of \(key.name)") { transaction in
+        try await settle(settlements, of: key, now: now, mayWait: false)
+    }
+
+    public func settleSoon(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] {
+        try await settle(settlements, of: key, now: now, mayWait: true)
+    }
+
+    private func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64, mayWait: Bool) async throws -> [Settlement.Result] {
+        try await run("settle messages of \(key.name)", mayWait: mayWait) { transaction in
             let row = try transaction.row(key)
             return try settlements.map { try transaction.settle($0, of: row, now: now) }
         }

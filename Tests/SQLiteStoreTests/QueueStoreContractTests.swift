@@ -108,6 +108,27 @@ import Testing
         #expect(try await claim(now: 5).map(text) == ["a"])
     }
 
+    /// With nothing else to write they come by themselves.
+    @Test func whatMayWaitIsDoneAllTheSame() async throws {
+        try await make(orders)
+        for index in 0..<100 { try await send("\(index)") }
+        var receipts: [Receipt] = []
+        while receipts.count < 100 {
+            let claimed = try await second.claimSoon(from: orders, limit: 10, lease: 1_000, now: 1)
+            #expect(claimed.count == 10)
+            receipts += claimed.map(\.receipt)
+        }
+        #expect(Set(receipts).count == 100)
+        let results = try await withThrowingTaskGroup(of: [Settlement.Result].self) { group in
+            for receipt in receipts {
+                group.addTask { [first, orders] in try await first.settleSoon([Settlement(receipt, .acknowledge)], of: orders, now: 2) }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(results.count == 100 && results.allSatisfy { isDone($0) })
+        #expect(try await second.counts(of: orders, now: 2).total == 0)
+    }
+
     @Test func unknownQueueIsSaid() async throws {
         let error = await #expect(throws: ServiceError.self) { try await first.enqueue([message("a")], to: orders, now: 0) }
         #expect(error?.code == .resourceNotFound)
