@@ -3,15 +3,12 @@ to its queue and to its function, whose outcome comes by another bus to a queue 
 
 import http.client
 import json
-import os
-import random
-import signal
 import threading
 import time
 
 import pytest
 
-from harness import OPTIONS
+from harness import OPTIONS, kills
 from harness.processes import wait_until
 from harness.world import ACCOUNT
 
@@ -54,9 +51,7 @@ class Sender(threading.Thread):
 
 @pytest.mark.timeout(400)
 def test_no_accepted_event_is_lost_over_twenty_kills(make_world, name):
-    seed = int(OPTIONS.get("MARTLET_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"seed {seed} (MARTLET_SEED={seed} repeats the moments of the kills)")
-    dice = random.Random(seed)
+    dice = kills.dice()
     w = make_world()
     w.create(name, CODE)
     events, sqs = w.boto(service="events"), w.boto(service="sqs")
@@ -73,26 +68,9 @@ def test_no_accepted_event_is_lost_over_twenty_kills(make_world, name):
         {"Id": "q", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:taken", "InputPath": "$.detail.n"}])
     stop = threading.Event()
     senders = [Sender(w, n * 1_000_000, stop) for n in range(SENDERS)]
-    for sender in senders:
-        sender.start()
-    try:
-        for kill in range(KILLS):
-            sent = sum(len(s.accepted) for s in senders)
-            wait_until(lambda: sum(len(s.accepted) for s in senders) > sent + 9, 30, lambda: f"events are accepted\n{w.log_text(3000)}")
-            time.sleep(dice.random() * 0.4)
-            if kill % 2:
-                w.kill()
-                w.start()
-            else:
-                os.kill(wait_until(lambda: w.family().server, 10, "a server"), signal.SIGKILL)
-    finally:
-        stop.set()
-        for sender in senders:
-            sender.join(30)
+    kills.under_load(w, senders, stop, dice, kills=KILLS, between=9 // SENDERS, longest=0.4)
     accepted = set().union(*(sender.accepted for sender in senders))
     assert len(accepted) > KILLS * 9
-    wait_until(lambda: w.http("GET", "/martlet/v1/health").status == 200, 20, "a server that is ready")
-
     wait_until(lambda: not [e for e in w.cli_json("async", "list", name, "--limit", 1000)["events"] if not e["isFailed"]], 120, "all have run", 0.2)
 
     for url, what in ((taken, "in the queue"), (outcomes, "run by the function")):

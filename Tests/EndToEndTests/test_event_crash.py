@@ -4,15 +4,12 @@ processed, and each attempt is on the bill once."""
 import collections
 import http.client
 import json
-import os
 import random
-import signal
 import threading
-import time
 
 import pytest
 
-from harness import OPTIONS
+from harness import OPTIONS, kills
 from harness.processes import wait_until
 
 KILLS = int(OPTIONS.get("MARTLET_EVENT_KILLS", 20))
@@ -57,32 +54,13 @@ class Sender(threading.Thread):
 
 @pytest.mark.timeout(400)
 def test_no_accepted_event_is_lost_over_twenty_kills_and_each_attempt_is_metered_once(make_world, name):
-    seed = int(OPTIONS.get("MARTLET_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"seed {seed} (MARTLET_SEED={seed} repeats the moments of the kills)")
-    dice = random.Random(seed)
+    dice = kills.dice()
     w = make_world(config={"async": {"retryDelays": [0.1]}})
     w.create(name, CODE)
     w.boto().put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
     stop = threading.Event()
     senders = [Sender(w, name, n * 1_000_000, random.Random(dice.random()), stop) for n in range(SENDERS)]
-    for sender in senders:
-        sender.start()
-    try:
-        for kill in range(KILLS):
-            sent = sum(len(s.accepted) for s in senders)
-            wait_until(lambda: sum(len(s.accepted) for s in senders) > sent + 5, 30, lambda: f"events are accepted\n{w.log_text(3000)}")
-            time.sleep(dice.random() * 0.4)
-            if kill % 2:
-                # All of it at once, and a new start.
-                w.kill()
-                w.start()
-            else:
-                # The server alone: the supervisor starts it again.
-                os.kill(wait_until(lambda: w.family().server, 10, "a server"), signal.SIGKILL)
-    finally:
-        stop.set()
-        for sender in senders:
-            sender.join(30)
+    kills.under_load(w, senders, stop, dice, kills=KILLS, between=5 // SENDERS, longest=0.4)
     accepted = {request: number for sender in senders for number, request in sender.accepted.items()}
     assert len(accepted) > KILLS * 5
 

@@ -1,5 +1,5 @@
 """`kill -9` of the server at random moments while events come from every source at once: asynchronous invocations, a queue, schedules, a
-webhook and a watched folder. A ledger of what was sent is held against what was processed."""
+webhook, a watched folder and a rule of an event bus. A ledger of what was sent is held against what was processed."""
 
 import collections
 import datetime
@@ -7,22 +7,18 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
-import random
-import signal
 import threading
-import time
 
 import pytest
 
-from harness import OPTIONS
+from harness import OPTIONS, kills
 from harness.processes import wait_until
 from harness.world import ACCOUNT
 
 KILLS = int(OPTIONS.get("MARTLET_EVENT_KILLS", 20))
 SCHEDULES = 30
 SECRET = "a secret of the sender"
-SOURCES = ("invoke", "queue", "schedule", "webhook", "folder")
+SOURCES = ("invoke", "queue", "schedule", "webhook", "folder", "bus")
 
 # The same for all: it says which number it has got, wherever in the event that is.
 CODE = """
@@ -31,6 +27,8 @@ def numbers(event):
     if "Records" in event:
         for record in event["Records"]:
             yield int(record["body"]) if "body" in record else int(record["s3"]["object"]["key"])
+    elif "detail" in event:
+        yield event["detail"]["n"]
     elif "body" in event:
         yield json.loads(event["body"])["n"]
     else:
@@ -78,7 +76,13 @@ def senders(w, webhook, folder, stop):
         # Whether there is a server or not: what is in the folder is to be seen.
         (folder / str(n)).write_text("x")
         return True
-    return {"invoke": Sender(invoke, stop), "queue": Sender(message, stop), "webhook": Sender(deliver, stop), "folder": Sender(write, stop)}
+
+    def put(n):
+        body = json.dumps({"Entries": [{"Source": "load", "DetailType": "n", "Detail": json.dumps({"n": n})}]}).encode()
+        reply = w.http("POST", "/", body, {"X-Amz-Target": "AWSEvents.PutEvents", "Content-Type": "application/x-amz-json-1.1"}, timeout=20)
+        return reply.status == 200 and reply.json["FailedEntryCount"] == 0
+    sends = {"bus": put, "invoke": invoke, "queue": message, "webhook": deliver, "folder": write}
+    return {source: Sender(send, stop) for source, send in sends.items()}
 
 
 def processed(w, function):
@@ -89,9 +93,7 @@ def processed(w, function):
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_nothing_of_any_source_is_lost_over_twenty_kills_and_each_attempt_is_metered_once(make_world, scratch, tmp_path):
-    seed = int(OPTIONS.get("MARTLET_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"seed {seed} (MARTLET_SEED={seed} repeats the moments of the kills)")
-    dice = random.Random(seed)
+    dice = kills.dice()
     w = make_world(config={"async": {"retryDelays": [0.1]}})
     for source in SOURCES:
         w.create(source, CODE, timeout=3)
@@ -103,6 +105,9 @@ def test_nothing_of_any_source_is_lost_over_twenty_kills_and_each_attempt_is_met
     folder = scratch / "sources-crash"
     folder.mkdir(mode=0o755)
     w.cli("watch", "create", folder, "--function", "folder", "--events", "created")
+    events = w.boto(service="events")
+    events.put_rule(Name="load", EventPattern='{"source": ["load"]}')
+    events.put_targets(Rule="load", Targets=[{"Id": "f", "Arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:bus"}])
     begin = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=12)
     scheduler = w.boto(service="scheduler")
     for n in range(SCHEDULES):
@@ -112,26 +117,7 @@ def test_nothing_of_any_source_is_lost_over_twenty_kills_and_each_attempt_is_met
                     "Input": json.dumps({"n": n})})
     stop = threading.Event()
     sending = senders(w, hook["url"].removeprefix(w.endpoint), folder, stop)
-    for sender in sending.values():
-        sender.start()
-    try:
-        for kill in range(KILLS):
-            before = {source: len(sender.accepted) for source, sender in sending.items()}
-            wait_until(lambda: all(len(sending[s].accepted) > before[s] + 3 for s in before), 60,
-                       lambda: f"events of all sources are accepted: {before}\n{w.log_text(3000)}")
-            time.sleep(dice.random() * 1.5)
-            if kill % 2:
-                # All of it at once, and a new start.
-                w.kill()
-                w.start()
-            else:
-                # The server alone: the supervisor starts it again.
-                os.kill(wait_until(lambda: w.family().server, 10, "a server"), signal.SIGKILL)
-    finally:
-        stop.set()
-        for sender in sending.values():
-            sender.join(30)
-    wait_until(lambda: w.health() == 200, 30, "the last start")
+    kills.under_load(w, list(sending.values()), stop, dice, kills=KILLS, between=3, longest=1.5)
     ledger = {source: set(sender.accepted) for source, sender in sending.items()}
     ledger["schedule"] = set(range(SCHEDULES))
     missing = {}
