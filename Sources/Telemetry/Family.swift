@@ -58,10 +58,17 @@ public final class Family<Instrument: Sendable>: Sendable {
 
     /// Ends the series whose first label has this value (the function was deleted). Kept instruments still work, but
     /// are no longer shown.
-    public func remove(_ firstValue: String) {
+    public func remove(_ firstValue: String) { end { $0 == firstValue } }
+
+    /// Ends the series whose first label is none of these: what they measured is gone. `other` stays.
+    public func retain(_ firstValues: Set<String>) { end { $0 != Self.overflowValue && !firstValues.contains($0) } }
+
+    private func end(_ isOver: (String) -> Bool) {
         guard !labels.isEmpty else { return }
         state.withLock { state in
-            state.series.removeAll { $0.values[0] == firstValue }
+            let count = state.series.count
+            state.series.removeAll { isOver($0.values[0]) }
+            guard state.series.count < count else { return }
             state.places.removeAll(keepingCapacity: true)
             for (place, series) in state.series.enumerated() { state.places[series.values] = place }
         }

@@ -1,5 +1,4 @@
 public import FunctionModel
-import Synchronization
 
 /// The metrics of a Martlet server by name. Made once at start and handed to whoever counts.
 public final class ServerMetrics: Sendable {
@@ -36,7 +35,6 @@ public final class ServerMetrics: Sendable {
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
-    private let shownPools = Mutex<Set<String>>([])
 
     /// - Parameter maxFunctions: functions that get series of their own; the rest are shown as `other`.
     public init(registry: MetricsRegistry = MetricsRegistry(), maxFunctions: Int = 1_000) {
@@ -108,20 +106,15 @@ public final class ServerMetrics: Sendable {
 
     /// Sets the gauges of all pools, by function. A function that is missing has none any more.
     public func setPools(_ pools: [String: PoolFigures]) {
-        shownPools.withLock { shown in
-            for name in shown where pools[name] == nil {
-                for family in [poolWorkers, poolTemplates, queueDepth] { family.remove(name) }
-            }
-            shown = Set(pools.keys)
-            for (name, figures) in pools {
-                poolWorkers.with(name, "starting").set(figures.workersStarting)
-                poolWorkers.with(name, "ready").set(figures.workersReady)
-                poolWorkers.with(name, "busy").set(figures.workersBusy)
-                poolWorkers.with(name, "ending").set(figures.workersEnding)
-                poolTemplates.with(name, "starting").set(figures.templatesStarting)
-                poolTemplates.with(name, "ready").set(figures.templatesReady)
-                queueDepth.with(name).set(figures.queueDepth)
-            }
+        for family in [poolWorkers, poolTemplates, queueDepth] { family.retain(Set(pools.keys)) }
+        for (name, figures) in pools {
+            poolWorkers.with(name, "starting").set(figures.workersStarting)
+            poolWorkers.with(name, "ready").set(figures.workersReady)
+            poolWorkers.with(name, "busy").set(figures.workersBusy)
+            poolWorkers.with(name, "ending").set(figures.workersEnding)
+            poolTemplates.with(name, "starting").set(figures.templatesStarting)
+            poolTemplates.with(name, "ready").set(figures.templatesReady)
+            queueDepth.with(name).set(figures.queueDepth)
         }
     }
 

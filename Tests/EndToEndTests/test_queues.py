@@ -142,6 +142,13 @@ def test_destination_that_is_full_leaves_the_event_with_the_reason(make_world, n
     assert "the queue sink is full" in event["failures"][-1]["reason"]
 
 
+def test_metrics_of_a_deleted_queue_end(w, name):
+    url = w.boto(service="sqs").create_queue(QueueName=name)["QueueUrl"]
+    assert f'durable_queue_messages{{queue="{name}",state="visible"}}' in w.http("GET", "/metrics").text
+    w.boto(service="sqs").delete_queue(QueueUrl=url)
+    wait_until(lambda: f'"{name}"' not in w.http("GET", "/metrics").text, 10, "the gauges of a deleted queue")
+
+
 def test_metrics_show_depth_age_retries_and_dead_letters(w, name):
     w.create(name, CODE)
     w.boto().put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)

@@ -71,6 +71,18 @@ import Testing
         #expect(report.value("seen_total", ["function": "c"]) == 1)
     }
 
+    @Test func onlyWhatIsStillThereIsRetained() throws {
+        let registry = MetricsRegistry()
+        let family = registry.gauge("depth", "Depth.", labels: ["queue"], maxSeries: 2)
+        for name in ["a", "b", "beyond"] { family.with(name).set(1) }
+        family.retain(["b"])
+        family.with("c").set(2)
+        let report = try Exposition(registry.render())
+        #expect(report.value("depth", ["queue": "a"]) == nil)
+        #expect(report.value("depth", ["queue": "b"]) == 1)
+        #expect(report.value("depth", ["queue": "other"]) == 1)
+    }
+
     @Test func poolThatIsGoneHasNoGauges() throws {
         let metrics = ServerMetrics()
         var pool = PoolFigures()

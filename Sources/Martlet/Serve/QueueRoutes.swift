@@ -252,23 +252,30 @@ struct QueueRoutes: Sendable {
     /// Brings the gauges up to date.
     func measure(_ metrics: ServerMetrics) async {
         let time = now
+        var queues: [(key: QueueKey, counts: QueueCounts)] = []
+        // Without an answer of the store what it said last stays.
         for kind in QueueKind.allCases {
-            for (key, counts) in (try? await store.queues(kind)) ?? [] {
-                let age = counts.oldest.map { Int(max(0, time - $0) / 1_000) } ?? 0
-                if let function = AsyncQueue.function(waitingIn: key) {
-                    let gauges = metrics.events(function.name)
-                    gauges.visible.set(counts.visible)
-                    gauges.delayed.set(counts.delayed)
-                    gauges.inFlight.set(counts.inFlight)
-                    gauges.oldestSeconds.set(age)
-                } else if let function = AsyncQueue.function(failedIn: key) {
-                    metrics.events(function.name).failed.set(counts.total)
-                } else {
-                    for (state, count) in [("visible", counts.visible), ("delayed", counts.delayed), ("in_flight", counts.inFlight)] {
-                        metrics.queueMessages.with(key.name, state).set(count)
-                    }
-                    metrics.queueAge.with(key.name).set(age)
+            guard let found = try? await store.queues(kind) else { return }
+            queues += found
+        }
+        let names = Set(queues.map(\.key.name))
+        for family in [metrics.queueMessages, metrics.queueAge] { family.retain(names) }
+        metrics.deadLetters.retain(names)
+        for (key, counts) in queues {
+            let age = counts.oldest.map { Int(max(0, time - $0) / 1_000) } ?? 0
+            if let function = AsyncQueue.function(waitingIn: key) {
+                let gauges = metrics.events(function.name)
+                gauges.visible.set(counts.visible)
+                gauges.delayed.set(counts.delayed)
+                gauges.inFlight.set(counts.inFlight)
+                gauges.oldestSeconds.set(age)
+            } else if let function = AsyncQueue.function(failedIn: key) {
+                metrics.events(function.name).failed.set(counts.total)
+            } else {
+                for (state, count) in [("visible", counts.visible), ("delayed", counts.delayed), ("in_flight", counts.inFlight)] {
+                    metrics.queueMessages.with(key.name, state).set(count)
                 }
+                metrics.queueAge.with(key.name).set(age)
             }
         }
     }

@@ -69,14 +69,21 @@ final class TriggerRoutes: Sendable {
         }
         guard isDue else { return }
         let tenants = Set(await registry.snapshot.functions.keys.map { [$0.account, $0.region] })
+        var entries: [TriggerEntry] = []
         for tenant in tenants {
             for catalog in catalogs {
-                for entry in (try? await catalog.triggers(account: tenant[0], region: tenant[1], now: time)) ?? [] {
-                    metrics.triggerEvents.with(entry.name, entry.kind).advance(to: UInt64(entry.events))
-                    metrics.triggerFaults.with(entry.name, entry.kind).advance(to: UInt64(entry.faults))
-                    if let depth = entry.depth { metrics.triggerLag.with(entry.name, entry.kind).set(depth) }
-                }
+                // Without an answer what it said last stays.
+                guard let found = try? await catalog.triggers(account: tenant[0], region: tenant[1], now: time) else { return }
+                entries += found
             }
+        }
+        let names = Set(entries.map(\.name))
+        for family in [metrics.triggerEvents, metrics.triggerFaults] { family.retain(names) }
+        metrics.triggerLag.retain(names)
+        for entry in entries {
+            metrics.triggerEvents.with(entry.name, entry.kind).advance(to: UInt64(entry.events))
+            metrics.triggerFaults.with(entry.name, entry.kind).advance(to: UInt64(entry.faults))
+            if let depth = entry.depth { metrics.triggerLag.with(entry.name, entry.kind).set(depth) }
         }
     }
 }
