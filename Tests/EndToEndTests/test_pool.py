@@ -5,6 +5,8 @@ import http.client
 import itertools
 import json
 import os
+import pathlib
+import re
 import threading
 import time
 
@@ -45,6 +47,23 @@ def test_a_deployed_but_never_called_function_scales_to_zero(make_world):
     w = make_world(config=settings(idle=1))
     w.deploy("quiet", ECHO, "--handler", "app.handler")
     wait_until(lambda: not sandboxed(w), 20, lambda: f"no sandbox left: {sandboxed(w)}")
+
+
+def test_functions_that_were_called_once_leave_little_in_the_server(make_world):
+    """3 KiB each are known by measurement; a host, channel or sandbox that something still holds would be eight times that."""
+    w = make_world(config=settings(idle=1))
+    for number in range(180):
+        w.create(f"once-{number}", ECHO, wait=False)
+
+    def private_kib_after(numbers):
+        for number in numbers:
+            w.call(f"once-{number}", {})
+        wait_until(lambda: not sandboxed(w), 60, lambda: f"no sandbox left: {sandboxed(w)}", 0.2)
+        rollup = pathlib.Path(f"/proc/{w.family().server}/smaps_rollup").read_text()
+        return sum(int(value) for value in re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", rollup, re.M))
+    # What the first ones add is the server's own, too: tables, pages of its store.
+    first = private_kib_after(range(60))
+    assert (private_kib_after(range(60, 180)) - first) / 120 < 12
 
 
 def test_a_cold_burst_of_200_is_answered_with_a_cap_of_50(make_world):
