@@ -60,13 +60,20 @@ final class MQTTConnection: SourceConnection {
         // No pings, which would take acknowledgements along; TCP notices a peer that is gone.
         try check(mosquitto_connect(client, endpoint.host, Int32(endpoint.port), 0), "connect to")
         SourceSocket.keepAlive(mosquitto_socket(client))
-        let deadline = SourceSocket.now() + Self.patience
-        try flush()
-        while connectResult == nil { try read(until: deadline, orFail: "connect to") }
-        guard connectResult == 0 else { throw SourceFault("failed to log in to \(broker): \(String(cString: mosquitto_connack_string(connectResult ?? 0)))") }
-        // Before anything of the session is read: what is written now carries no acknowledgement.
+        // Before anything of the session is read: what is written now carries no acknowledgement. A client need not wait for the
+        // answer to CONNECT (MQTT 3.1.1, 3.1.4).
         try check(mosquitto_subscribe(client, nil, filter, 1), "subscribe to \(filter) at")
-        try flush()
+        let deadline = SourceSocket.now() + Self.patience
+        var isSent = false
+        while connectResult == nil {
+            // The library wants to write only after the TLS handshake, which goes on as it reads.
+            if !isSent, mosquitto_want_write(client) {
+                try flush()
+                isSent = true
+            }
+            try read(until: deadline, orFail: "connect to")
+        }
+        guard connectResult == 0 else { throw SourceFault("failed to log in to \(broker): \(String(cString: mosquitto_connack_string(connectResult ?? 0)))") }
         while granted == nil { try read(until: deadline, orFail: "subscribe to \(filter) at") }
         guard let granted, granted < 128 else { throw SourceFault("\(broker) refuses a subscription to \(filter)") }
     }

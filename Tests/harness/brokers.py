@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 from .processes import wait_until
 from .world import MARTLET, OWN, free_port
@@ -459,15 +461,51 @@ def make_certificate(folder, name):
          "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], cwd=folder, check=True, capture_output=True)
 
 
+class SlowLine:
+    """A way to a port on which each answer takes a tenth of a second, so that a handshake takes its time."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                threading.Thread(target=self.carry, args=(near, far, 0), daemon=True).start()
+                threading.Thread(target=self.carry, args=(far, near, 0.1), daemon=True).start()
+
+    def carry(self, source, sink, delay):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                time.sleep(delay)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
+
+
 class Secured:
-    """A broker that talks TLS under the name `localhost` and knows one user."""
+    """A broker that talks TLS under the name `localhost`, far away, and knows one user."""
 
     user, password = "shop", "pass word/"
+    line = None
 
     def start(self, limit=60):
         if not (self.folder / "ca.pem").exists():
             make_certificate(self.folder, "ca.pem")
-        return super().start(limit)
+        super().start(limit)
+        self.line = SlowLine(getattr(self, "secure_port", self.port))
+        return self
+
+    def close(self):
+        if self.line is not None:
+            self.line.close()
+        super().close()
 
     def mapping(self, name, **options):
         made = super().mapping(name, **options)
@@ -475,7 +513,7 @@ class Secured:
         return made
 
     def reader_port(self):
-        return self.port
+        return self.line.port
 
 
 class SecuredNATS(Secured, NATS):
@@ -508,9 +546,6 @@ class SecuredMQTT(Secured, MQTT):
             f"password_file {self.folder}/passwords\ncertfile {self.folder}/ca.pem\nkeyfile {self.folder}/key.pem\n")
         return line
 
-    def reader_port(self):
-        return self.secure_port
-
 
 class SecuredRabbitMQ(Secured, RabbitMQ):
     """The test's own client uses the listener in clear text."""
@@ -528,9 +563,6 @@ class SecuredRabbitMQ(Secured, RabbitMQ):
     def credentials(self):
         import pika
         return {"credentials": pika.PlainCredentials(self.user, self.password)}
-
-    def reader_port(self):
-        return self.secure_port
 
 
 SECURED = [SecuredNATS, SecuredRabbitMQ, SecuredMQTT]
