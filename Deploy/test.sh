@@ -37,17 +37,12 @@ mkdir -p "$results"
 
 step "release build"
 swift build -c release --static-swift-stdlib || fail "the release build failed"
-# What everybody gets who asks for nothing: it needs no broker's library. Kept for the tests that say so.
+# What everybody gets who asks for nothing: it needs no broker's library. The tests of brokers run the debug build.
 binaries=$(swift build -c release --show-bin-path)
 libraries='hiredis|libnats|rabbitmq|rdkafka|mosquitto'
 if ldd "$binaries/martlet" | grep -E "$libraries"; then fail "the default build needs a library that only a trait may bring"; fi
-rm -rf .build/plain
-mkdir -p .build/plain
-cp "$binaries"/martlet "$binaries"/martlet-sandbox "$binaries"/*.so .build/plain/ || fail "the default build is incomplete"
-step "release build with all external event sources"
+step "debug build with all external event sources"
 traits=(--traits Kafka,MQTT,NATS,RabbitMQ,Redis)
-swift build -c release --static-swift-stdlib "${traits[@]}" || fail "the release build with traits failed"
-step "debug build"
 swift build --build-tests --explicit-target-dependency-import-check error "${traits[@]}" || fail "the debug build failed"
 
 # A suite whose run ends badly without a failed test in its file (a crash, an import error) counts as one failure.

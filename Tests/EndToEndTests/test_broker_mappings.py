@@ -8,15 +8,21 @@ from botocore.exceptions import ClientError
 
 from harness import brokers
 from harness.processes import wait_until
-from harness.world import ACCOUNT, ROOT, world
+from harness.world import ACCOUNT, world
 
 CODE = "def handler(event, context):\n    print('got', len(event['Records']), flush=True)\n"
 
 
 @pytest.fixture(scope="module")
+def w(scratch):
+    with world(scratch / "broker-mappings", binary=brokers.BINARY) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def has_redis():
     if "redis" not in brokers.built_in():
-        pytest.skip("the binary was built without the trait Redis")
+        pytest.skip(f"{brokers.BINARY} was not built with the trait Redis")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def test_credentials_come_from_a_file_and_are_never_shown(w, name, locked):
 @pytest.mark.parametrize("kind", brokers.SECURED, ids=lambda kind: kind.kind)
 def test_a_connection_is_encrypted_to_whom_it_trusts_alone(w, name, scratch, kind):
     if kind.kind not in brokers.built_in():
-        pytest.skip(f"the binary was built without the trait {kind.trait}")
+        pytest.skip(f"{brokers.BINARY} was not built with the trait {kind.trait}")
     broker = kind(scratch / f"secured-{kind.kind}")
     source = "s" + name[-6:]
     try:
@@ -138,15 +144,7 @@ def test_the_command_line_makes_lists_and_ends_sources(w, name, has_redis):
     assert said.returncode != 0 and "kafka, rabbitmq, redis, nats, mqtt" in said.stderr
 
 
-def test_a_build_without_traits_says_what_it_lacks(scratch, monkeypatch):
-    """The plain build is kept beside the one with all traits."""
-    plain = ROOT / ".build" / "plain" / "martlet"
-    if not plain.exists():
-        if brokers.built_in():
-            pytest.skip("there is no plain build: Deploy/test.sh makes one")
-        plain = None
-    if plain is not None:
-        monkeypatch.setattr("harness.world.MARTLET", plain)
+def test_a_build_without_traits_says_what_it_lacks(scratch):
     with world(scratch / "plain") as w:
         w.create("worker", CODE)
         assert w.cli_json("version")["sources"] == []

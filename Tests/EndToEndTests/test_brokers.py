@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from harness import brokers
 from harness.processes import wait_until
+from harness.world import world
 
 # What came is seen in the log: one line for each batch. A body may ask for a failure.
 CODE = """
@@ -35,11 +36,17 @@ def handler(event, context):
 """
 
 
+@pytest.fixture(scope="module")
+def w(scratch):
+    with world(scratch / "brokers", binary=brokers.BINARY) as made:
+        yield made
+
+
 @pytest.fixture(scope="module", params=brokers.ALL, ids=lambda kind: kind.kind)
 def broker(request, scratch):
     kind = request.param
     if kind.kind not in brokers.built_in():
-        pytest.skip(f"the binary was built without the trait of {kind.kind}")
+        pytest.skip(f"{brokers.BINARY} was not built with the trait {kind.trait}")
     made = kind(scratch / f"broker-{kind.kind}")
     try:
         yield made.start()
@@ -129,7 +136,7 @@ def test_a_record_is_settled_only_after_its_function_has_taken_it(w, name, broke
 
 
 def test_a_kill_in_the_middle_of_a_batch_loses_nothing(make_world, broker, source):
-    w = make_world()
+    w = make_world(binary=brokers.BINARY)
     w.create("worker", CODE)
     mapping = connect(w, "worker", broker, source, BatchSize=5)
     broker.await_reader(source, mapping)

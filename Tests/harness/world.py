@@ -77,7 +77,7 @@ class Answer:
 
 
 class World:
-    def __init__(self, folder, *, dev=True, config=None, environment=None, arguments=(), user=None, data=None, wrapper=()):
+    def __init__(self, folder, *, dev=True, config=None, environment=None, arguments=(), user=None, data=None, wrapper=(), binary=MARTLET):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = pathlib.Path(data) if data else self.folder / "data"
@@ -88,6 +88,7 @@ class World:
         self.arguments = list(arguments)
         self.user = user
         self.wrapper = list(wrapper)
+        self.binary = binary
         self.port = free_port()
         self.process = None
         self.credentials = {}
@@ -103,7 +104,7 @@ class World:
         line = list(self.wrapper)
         if self.user is not None:
             line += ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
-        line += [str(MARTLET), "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data)]
+        line += [str(self.binary), "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data)]
         if self.config is not None:
             path = self.folder / "martlet.json"
             path.write_text(json.dumps(self.config))
@@ -247,7 +248,7 @@ class World:
 
     def cli(self, *arguments, check=True, input=None, timeout=100, environment=None):
         result = subprocess.run(
-            [str(MARTLET), *map(str, arguments)], capture_output=True, text=True, input=input, timeout=timeout,
+            [str(self.binary), *map(str, arguments)], capture_output=True, text=True, input=input, timeout=timeout,
             env={**self.client_environment(), **(environment or {})})
         if check and result.returncode != 0:
             raise AssertionError(
