@@ -82,7 +82,7 @@ public final class QueuePollers {
 
     /// The function's time limit, milliseconds.
     func timeout(of mapping: EventSourceMapping) -> Int64 {
-        Int64(snapshot.functions[mapping.function]?.version(qualifier: mapping.qualifier)?.configuration.timeout ?? 0) * 1_000
+        Int64(snapshot.functions[mapping.function]?.versions(qualifier: mapping.qualifier).map(\.configuration.timeout).max() ?? 0) * 1_000
     }
 
     func settle(_ settlements: [Settlement], of key: QueueKey) {

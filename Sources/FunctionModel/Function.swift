@@ -118,24 +118,27 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
     public var latest: FunctionVersion
     /// Published versions in rising order. Numbers are never reused, also not after one is deleted.
     public var published: [FunctionVersion]
+    /// By name.
+    public var aliases: [String: FunctionAlias]
     public var nextVersionNumber: Int
     /// `PutFunctionConcurrency`; nil means unreserved, 0 stops the function.
     public var reservedConcurrency: Int?
     public var url: FunctionURL?
-    /// How events for a version are retried and where their outcomes go, by version; what is not here has the defaults.
+    /// How events are retried and where their outcomes go, by qualifier; what is not here has the defaults.
     public var eventInvokeConfigs: [String: EventInvokeConfig]
     public var tags: [String: String]
     /// Milliseconds since 1970.
     public let created: Int64
 
     public init(
-        key: FunctionKey, latest: FunctionVersion, published: [FunctionVersion] = [], nextVersionNumber: Int = 1,
-        reservedConcurrency: Int? = nil, url: FunctionURL? = nil, eventInvokeConfigs: [String: EventInvokeConfig] = [:],
+        key: FunctionKey, latest: FunctionVersion, published: [FunctionVersion] = [], aliases: [String: FunctionAlias] = [:],
+        nextVersionNumber: Int = 1, reservedConcurrency: Int? = nil, url: FunctionURL? = nil, eventInvokeConfigs: [String: EventInvokeConfig] = [:],
         tags: [String: String] = [:], created: Int64
     ) {
         self.key = key
         self.latest = latest
         self.published = published
+        self.aliases = aliases
         self.nextVersionNumber = nextVersionNumber
         self.reservedConcurrency = reservedConcurrency
         self.url = url
@@ -144,9 +147,21 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
         self.created = created
     }
 
-    /// `nil` and `$LATEST` name the latest snapshot, a number a published one.
+    /// `nil` and `$LATEST` name the latest snapshot, a number a published one, another name an alias, whose first version
+    /// this is.
     public func version(qualifier: String?) -> FunctionVersion? {
-        guard let qualifier, qualifier != FunctionVersion.latest else { return latest }
-        return published.first { $0.version == qualifier }
+        guard let qualifier else { return latest }
+        return version(number: qualifier) ?? aliases[qualifier].flatMap { version(number: $0.version) }
+    }
+
+    /// What invocations of the qualifier may run: two versions where an alias shares them.
+    public func versions(qualifier: String?) -> [FunctionVersion] {
+        let second = qualifier.flatMap { aliases[$0]?.additional }.flatMap { version(number: $0.version) }
+        return [version(qualifier: qualifier), second].compactMap(\.self)
+    }
+
+    /// `$LATEST` or a number.
+    public func version(number: String) -> FunctionVersion? {
+        number == FunctionVersion.latest ? latest : published.first { $0.version == number }
     }
 }

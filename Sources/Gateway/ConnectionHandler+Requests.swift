@@ -64,7 +64,7 @@ extension ConnectionHandler {
         }
         let qualifier = qualifier.flatMap { ASCIIText.percentDecoded($0) }
         if record.version(qualifier: qualifier) == nil {
-            throw Refusal(.resourceNotFound, "function \(name) has no version '\(qualifier?.prefix(64) ?? "")'")
+            throw Refusal(.resourceNotFound, "function \(name) has no version or alias '\(qualifier?.prefix(64) ?? "")'")
         }
         request.target = .functionURL(FunctionURLTarget(record: record, url: url, qualifier: qualifier, path: path, query: query))
         guard url.authType == .iam else { return }

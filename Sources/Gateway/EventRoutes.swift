@@ -14,15 +14,16 @@ extension LambdaRoutes {
             ControlRoute("GET", path) { request in
                 let target = try Self.target(request)
                 let snapshot = await registry.snapshot
-                let version = try snapshot.version(target.key, qualifier: target.qualifier).version
-                guard let config = try snapshot.record(target.key).eventInvokeConfigs[version] else { throw Self.noConfig(target.key, version) }
-                return try .json(EventInvokeConfigResponse(config, key: target.key, version: version))
+                _ = try snapshot.version(target.key, qualifier: target.qualifier)
+                let qualifier = target.qualifier ?? FunctionVersion.latest
+                guard let config = try snapshot.record(target.key).eventInvokeConfigs[qualifier] else { throw Self.noConfig(target.key, qualifier) }
+                return try .json(EventInvokeConfigResponse(config, key: target.key, qualifier: qualifier))
             },
             ControlRoute("DELETE", path) { request in
                 let target = try Self.target(request)
-                let version = target.qualifier ?? FunctionVersion.latest
+                let qualifier = target.qualifier ?? FunctionVersion.latest
                 try await registry.setEventInvokeConfig(target.key, qualifier: target.qualifier) { config, _ throws(ServiceError) in
-                    guard config != nil else { throw Self.noConfig(target.key, version) }
+                    guard config != nil else { throw Self.noConfig(target.key, qualifier) }
                     return nil
                 }
                 return .noContent
@@ -37,7 +38,7 @@ extension LambdaRoutes {
                 let page = rest.prefix(size)
                 return try .json(
                     ListEventInvokeConfigsResponse(
-                        configs: page.map { EventInvokeConfigResponse($0.value, key: target.key, version: $0.key) },
+                        configs: page.map { EventInvokeConfigResponse($0.value, key: target.key, qualifier: $0.key) },
                         nextMarker: page.count < rest.count ? page.last?.key : nil))
             },
         ]
@@ -47,14 +48,15 @@ extension LambdaRoutes {
         let target = try Self.target(request)
         let body = try request.decode(EventInvokeConfigRequest.self)
         try body.validate()
-        let version = try await registry.snapshot.version(target.key, qualifier: target.qualifier).version
+        _ = try await registry.snapshot.version(target.key, qualifier: target.qualifier)
+        let qualifier = target.qualifier ?? FunctionVersion.latest
         for arn in body.destinationConfig?.arns ?? [] { try await check(arn, of: target.key) }
         let config = try await registry.setEventInvokeConfig(target.key, qualifier: target.qualifier) { config, now throws(ServiceError) in
-            if merging, config == nil { throw Self.noConfig(target.key, version) }
+            if merging, config == nil { throw Self.noConfig(target.key, qualifier) }
             return body.applied(to: merging ? config : nil, now: now)
         }
-        guard let config else { throw Self.noConfig(target.key, version) }
-        return try .json(EventInvokeConfigResponse(config, key: target.key, version: version))
+        guard let config else { throw Self.noConfig(target.key, qualifier) }
+        return try .json(EventInvokeConfigResponse(config, key: target.key, qualifier: qualifier))
     }
 
     /// A destination belongs to the function's account and region and is there.
@@ -89,10 +91,12 @@ extension LambdaRoutes {
         }
     }
 
-    private static func noConfig(_ key: FunctionKey, _ version: String) -> ServiceError {
-        ServiceError(.resourceNotFound, "The function \(key.arn):\(version) doesn't have an EventInvokeConfig")
+    private static func noConfig(_ key: FunctionKey, _ qualifier: String) -> ServiceError {
+        ServiceError(.resourceNotFound, "The function \(key.arn):\(qualifier) doesn't have an EventInvokeConfig")
     }
 
-    /// `$LATEST`, then numbers.
-    private static func order(_ version: String) -> Int { version == FunctionVersion.latest ? 0 : Int(version) ?? .max }
+    /// `$LATEST`, then numbers, then names.
+    private static func order(_ qualifier: String) -> (Int, String) {
+        qualifier == FunctionVersion.latest ? (0, "") : (Int(qualifier) ?? .max, qualifier)
+    }
 }

@@ -26,7 +26,7 @@ public struct LambdaRoutes: Sendable {
         self.busExists = busExists
     }
 
-    public var all: [ControlRoute] { functionRoutes + versionRoutes + concurrencyRoutes + eventRoutes + urlRoutes + accountRoutes }
+    public var all: [ControlRoute] { functionRoutes + versionRoutes + aliasRoutes + concurrencyRoutes + eventRoutes + urlRoutes + accountRoutes }
 
     // MARK: Functions
 
@@ -42,14 +42,14 @@ public struct LambdaRoutes: Sendable {
                 let version = try snapshot.version(target.key, qualifier: target.qualifier)
                 return try .json(
                     GetFunctionResponse(
-                        configuration: FunctionConfigurationResponse(version, qualified: target.qualifier != nil),
+                        configuration: FunctionConfigurationResponse(version, as: target),
                         location: "\(baseURL)/martlet/v1/packages/\(version.code.sha256)", tags: record.tags,
                         reservedConcurrency: record.reservedConcurrency))
             },
             ControlRoute("GET", "\(path)/{FunctionName}/configuration") { request in
                 let target = try Self.target(request)
                 let version = try await registry.snapshot.version(target.key, qualifier: target.qualifier)
-                return try .json(FunctionConfigurationResponse(version, qualified: target.qualifier != nil))
+                return try .json(FunctionConfigurationResponse(version, as: target))
             },
             ControlRoute("PUT", "\(path)/{FunctionName}/code", maximumBody: maximumUpload) { try await updateCode($0) },
             ControlRoute("PUT", "\(path)/{FunctionName}/configuration") { try await updateConfiguration($0) },
@@ -284,7 +284,7 @@ public struct LambdaRoutes: Sendable {
         return target
     }
 
-    private static func refuseQualifier(_ target: FunctionTarget) throws(ServiceError) {
+    static func refuseQualifier(_ target: FunctionTarget) throws(ServiceError) {
         if let qualifier = target.qualifier, qualifier != FunctionVersion.latest {
             throw ServiceError(
                 .invalidParameterValue, "This operation is permitted on Lambda functions only, not on the qualifier '\(qualifier)'")
@@ -305,7 +305,7 @@ public struct LambdaRoutes: Sendable {
     }
 
     /// A text that is no revision of ours can match none; 0 is never handed out.
-    private static func revision(_ text: String?) -> UInt64? {
+    static func revision(_ text: String?) -> UInt64? {
         text.map { RevisionID.revision($0) ?? 0 }
     }
 

@@ -41,6 +41,7 @@ public final class InvocationPipeline: Invoker {
     private let wallClock: @Sendable () -> Int64
 
     private var snapshot: RegistrySnapshot
+    private var aliasSplits = AliasSplits()
     /// By revision.
     private var hosts: [UInt64: FunctionHost] = [:]
     private var hostsByFunction: [FunctionKey: Set<UInt64>] = [:]
@@ -114,11 +115,19 @@ public final class InvocationPipeline: Invoker {
             return finished(call)
         }
         do throws(ServiceError) {
-            host(of: try snapshot.version(call.invocation.function, qualifier: call.invocation.qualifier)).take(call)
+            host(of: try version(of: call.invocation)).take(call)
         } catch {
             call.answer(.failure(error))
             finished(call)
         }
+    }
+
+    /// The version that runs it: of an alias, whichever of its versions is next.
+    private func version(of invocation: Invocation) throws(ServiceError) -> FunctionVersion {
+        let record = try snapshot.record(invocation.function)
+        guard let qualifier = invocation.qualifier else { return record.latest }
+        guard let version = aliasSplits.version(of: record, qualifier: qualifier) else { throw record.unknown(qualifier: qualifier) }
+        return version
     }
 
     private func host(of version: FunctionVersion) -> FunctionHost {
@@ -134,8 +143,9 @@ public final class InvocationPipeline: Invoker {
     /// From its return on, every request meets the snapshot's versions.
     public func apply(_ snapshot: RegistrySnapshot, changed: FunctionKey) {
         guard snapshot.generation >= self.snapshot.generation else { return }
-        self.snapshot = snapshot
         let record = snapshot.functions[changed]
+        aliasSplits.changed(from: self.snapshot.functions[changed], to: record)
+        self.snapshot = snapshot
         var wanted: Set<UInt64> = []
         if let record { wanted = Set(record.published.map(\.revision)).union([record.latest.revision]) }
         for revision in hostsByFunction[changed] ?? [] {

@@ -83,9 +83,9 @@ public struct EventInvokeConfigResponse: Codable, Hashable, Sendable {
         case destinationConfig = "DestinationConfig"
     }
 
-    public init(_ config: EventInvokeConfig, key: FunctionKey, version: String) {
+    public init(_ config: EventInvokeConfig, key: FunctionKey, qualifier: String) {
         lastModified = Double(config.lastModified) / 1_000
-        functionArn = "\(key.arn):\(version)"
+        functionArn = "\(key.arn):\(qualifier)"
         maximumRetryAttempts = config.maximumRetryAttempts
         maximumEventAgeInSeconds = config.maximumEventAge
         destinationConfig = DestinationConfig(

@@ -2,7 +2,7 @@ public import FunctionModel
 
 /// Collects what is wrong with a request and says it all at once, in Lambda's words.
 public struct Validation {
-    public enum Constraint: Sendable {
+    public indirect enum Constraint: Sendable {
         case minimum(Int)
         case maximum(Int)
         case minimumLength(Int)
@@ -10,6 +10,10 @@ public struct Validation {
         case pattern(String)
         case oneOf([String])
         case notNull
+        /// Of each key of a map.
+        case keys(Constraint)
+        /// Of each value of a map, in words.
+        case values(String)
 
         var text: String {
             switch self {
@@ -20,6 +24,8 @@ public struct Validation {
             case .pattern(let pattern): "Member must satisfy regular expression pattern: \(pattern)"
             case .oneOf(let values): "Member must satisfy enum value set: [\(values.joined(separator: ", "))]"
             case .notNull: "Member must not be null"
+            case .keys(let constraint): "Map keys must satisfy constraint: [\(constraint.text)]"
+            case .values(let text): "Map value must satisfy constraint: [\(text), Member must not be null]"
             }
         }
     }

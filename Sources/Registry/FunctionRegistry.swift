@@ -130,7 +130,7 @@ public actor FunctionRegistry {
         }
     }
 
-    /// - Parameter qualifier: one published version; nil deletes the function with all of them.
+    /// - Parameter qualifier: one published version, which no alias needs; nil deletes the function with all of them.
     public func delete(_ key: FunctionKey, qualifier: String? = nil) async throws {
         try await exclusively {
             var record = try self.snapshot.record(key)
@@ -142,10 +142,19 @@ public actor FunctionRegistry {
             if qualifier == FunctionVersion.latest {
                 throw ServiceError(.invalidParameterValue, "$LATEST version cannot be deleted without deleting the function.")
             }
-            let version = try self.snapshot.version(key, qualifier: qualifier)
-            record.published.removeAll { $0 == version }
-            record.eventInvokeConfigs[version.version] = nil
-            try await self.commit(record)
+            if record.aliases[qualifier] != nil, record.version(number: qualifier) == nil {
+                throw ServiceError(.invalidParameterValue, "Deletion of aliases is not currently supported.")
+            }
+            let aliases = record.aliases.values.filter { $0.refers(to: qualifier) }.map(\.name).sorted()
+            guard aliases.isEmpty else {
+                throw ServiceError(
+                    .resourceConflict,
+                    "Unable to delete version because the following aliases reference it: [\(aliases.joined(separator: ", "))]")
+            }
+            // One that is not there is as good as deleted: so it is on Lambda.
+            record.published.removeAll { $0.version == qualifier }
+            record.eventInvokeConfigs[qualifier] = nil
+            try await self.commitIfChanged(record)
         }
     }
 
@@ -228,9 +237,10 @@ public actor FunctionRegistry {
     ) async throws -> EventInvokeConfig? {
         try await exclusively {
             var record = try self.snapshot.record(key)
-            let version = try self.snapshot.version(key, qualifier: qualifier).version
-            let config = try change(record.eventInvokeConfigs[version], self.now())
-            record.eventInvokeConfigs[version] = config
+            _ = try self.snapshot.version(key, qualifier: qualifier)
+            let qualifier = qualifier ?? FunctionVersion.latest
+            let config = try change(record.eventInvokeConfigs[qualifier], self.now())
+            record.eventInvokeConfigs[qualifier] = config
             try await self.commitIfChanged(record)
             return config
         }
@@ -276,7 +286,12 @@ public actor FunctionRegistry {
     }
 
     private func check(_ expectedRevision: UInt64?, _ record: FunctionRecord) throws(ServiceError) {
-        guard let expectedRevision, expectedRevision != record.latest.revision else { return }
+        try Self.check(expectedRevision, record.latest.revision)
+    }
+
+    /// The precondition of a change: that the caller knows what it changes.
+    static func check(_ expectedRevision: UInt64?, _ revision: UInt64) throws(ServiceError) {
+        guard let expectedRevision, expectedRevision != revision else { return }
         throw ServiceError(
             .preconditionFailed,
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
@@ -319,15 +334,15 @@ public actor FunctionRegistry {
         return version
     }
 
-    private func reserveRevision() async throws -> UInt64 {
+    func reserveRevision() async throws -> UInt64 {
         try await durably("reserve a revision") { try await self.store.reserveRevision() }
     }
 
-    private func commitIfChanged(_ record: FunctionRecord) async throws {
+    func commitIfChanged(_ record: FunctionRecord) async throws {
         if snapshot.functions[record.key] != record { try await commit(record) }
     }
 
-    private func commit(_ record: FunctionRecord) async throws {
+    func commit(_ record: FunctionRecord) async throws {
         try await durably("save function \(record.key.name)") { try await self.store.save(record) }
         await publishSnapshot(record.key, record: record)
     }
@@ -351,7 +366,7 @@ public actor FunctionRegistry {
     }
 
     /// Changes suspend while they write; without a turn a second one could read a record that is about to be replaced.
-    private func exclusively<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+    func exclusively<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         await waitForTurn()
         defer { passTurn() }
         return try await work()

@@ -45,13 +45,11 @@ public final class RegistrySnapshot: Sendable {
         return record
     }
 
-    /// - Throws: `.resourceNotFound` for an unknown function or version.
+    /// - Throws: `.resourceNotFound` for an unknown function, version or alias.
     public func version(_ key: FunctionKey, qualifier: String?) throws(ServiceError) -> FunctionVersion {
         let record = try record(key)
         guard let version = record.version(qualifier: qualifier) else {
-            let numbers = record.published.suffix(5).map(\.version)
-            let hint = numbers.isEmpty ? "it has no published version" : "its latest versions are \(numbers.joined(separator: ", "))"
-            throw ServiceError(.resourceNotFound, "Function not found: \(key.arn):\(qualifier ?? ""); \(hint)")
+            throw record.unknown(qualifier: qualifier ?? "")
         }
         return version
     }

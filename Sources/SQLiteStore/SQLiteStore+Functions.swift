@@ -41,12 +41,12 @@ extension SQLiteStore: FunctionStore {
         let function = try connection.prepare(
             """
             INSERT INTO functions (account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified, event_invoke)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                url_id, url_auth, url_created, url_modified, event_invoke, aliases)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET next_version = excluded.next_version,
                 reserved_concurrency = excluded.reserved_concurrency, created = excluded.created, tags = excluded.tags,
                 url_id = excluded.url_id, url_auth = excluded.url_auth, url_created = excluded.url_created,
-                url_modified = excluded.url_modified, event_invoke = excluded.event_invoke
+                url_modified = excluded.url_modified, event_invoke = excluded.event_invoke, aliases = excluded.aliases
             """)
         function.bind(record.key)
         function.bind(4, Int64(record.nextVersionNumber))
@@ -58,6 +58,7 @@ extension SQLiteStore: FunctionStore {
         function.bind(10, record.url?.created)
         function.bind(11, record.url?.modified)
         function.bind(12, try encode(record.eventInvokeConfigs))
+        function.bind(13, try encode(record.aliases))
         try function.run()
 
         let clear = try connection.prepare("DELETE FROM function_versions WHERE account = ? AND region = ? AND name = ?")
@@ -98,7 +99,7 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified, event_invoke FROM functions
+                url_id, url_auth, url_created, url_modified, event_invoke, aliases FROM functions
             """)
         defer { statement.reset() }
         var records: [FunctionRecord] = []
@@ -116,8 +117,10 @@ extension SQLiteStore: FunctionStore {
             records.append(
                 FunctionRecord(
                     key: key, latest: latest, published: own.filter { $0.version != FunctionVersion.latest },
+                    aliases: try decode(statement.text(12), of: key),
                     nextVersionNumber: Int(statement.integer(3)), reservedConcurrency: statement.optionalInteger(4).map(Int.init),
-                    url: url, eventInvokeConfigs: try decode(statement.text(11), of: key), tags: try decode(statement.text(6), of: key), created: statement.integer(5)))
+                    url: url, eventInvokeConfigs: try decode(statement.text(11), of: key), tags: try decode(statement.text(6), of: key),
+                    created: statement.integer(5)))
         }
         return records
     }

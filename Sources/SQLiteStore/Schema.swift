@@ -110,6 +110,9 @@ enum Schema {
         ALTER TABLE event_source_mappings ADD COLUMN external TEXT;
         ALTER TABLE event_source_mappings ADD COLUMN failure_policy TEXT NOT NULL DEFAULT '{"bisectsBatch":false}';
         """,
+        """
+        ALTER TABLE functions ADD COLUMN aliases TEXT NOT NULL DEFAULT '{}';
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

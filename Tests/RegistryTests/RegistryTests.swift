@@ -3,14 +3,14 @@ import Registry
 import Synchronization
 import Testing
 
-private let digest = String(repeating: "ab", count: 32)
+let digest = String(repeating: "ab", count: 32)
 
-private func key(_ name: String, region: String = "us-east-1", account: String = "123456789012") -> FunctionKey {
+func key(_ name: String, region: String = "us-east-1", account: String = "123456789012") -> FunctionKey {
     FunctionKey(account: account, region: region, name: name)
 }
 
 /// A store in memory that can be told to fail.
-private final class MemoryStore: FunctionStore {
+final class MemoryStore: FunctionStore {
     struct Full: Error {}
     let state = Mutex<(records: [FunctionKey: FunctionRecord], revision: UInt64, fails: Bool)>(([:], 0, false))
 
@@ -39,7 +39,7 @@ private final class MemoryStore: FunctionStore {
     }
 }
 
-private final class MemoryPackages: PackageStore {
+final class MemoryPackages: PackageStore {
     let stored = Mutex<[String: CodeReference]>([:])
 
     func store(zip: [UInt8]) async throws -> CodeReference {
@@ -54,7 +54,7 @@ private final class MemoryPackages: PackageStore {
     func archivePath(sha256: String) async throws -> String { "blobs/\(sha256).zip" }
 }
 
-private struct World {
+struct World {
     let store = MemoryStore()
     let packages = MemoryPackages()
     let registry: FunctionRegistry
@@ -71,7 +71,7 @@ private struct World {
     }
 }
 
-private func code(_ body: () async throws -> Void) async -> ServiceError.Code? {
+func code(_ body: () async throws -> Void) async -> ServiceError.Code? {
     do {
         try await body()
         return nil

@@ -61,7 +61,10 @@ extension FunctionRecord {
         let count = Int.random(in: 0...12, using: &generator)
         return FunctionRecord(
             key: key, latest: version(FunctionVersion.latest, &generator),
-            published: (0..<count).map { version(String($0 + 1), &generator) }, nextVersionNumber: count + 1,
+            published: (0..<count).map { version(String($0 + 1), &generator) },
+            aliases: count > 1 && Bool.random(using: &generator)
+                ? ["live": FunctionAlias(name: "live", version: "1", additional: .init(version: "2", weight: 0.1), description: "d", revision: 9)] : [:],
+            nextVersionNumber: count + 1,
             reservedConcurrency: [nil, 0, 10].randomElement(using: &generator)!,
             url: Bool.random(using: &generator)
                 ? FunctionURL(id: "url-\(account)-\(name)", authType: .iam, created: 5, modified: 6) : nil,
