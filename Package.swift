@@ -133,7 +133,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionModel", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "Webhooks",
+                "LambdaAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks",
             ] + nio,
             swiftSettings: strict),
 

@@ -109,7 +109,7 @@ static int make_dev(const char *target, int rootless) {
 static struct mc_setup setup; // of this sandbox
 static uint64_t data_limit;   // bytes, RLIMIT_DATA; 0: none
 
-static int build_root(const struct csb_spec *s, const struct csb_root *root, const char *digest) {
+static int build_root(const struct csb_spec *s, const struct csb_root *root, const char *digest, const char *layers) {
   char options[96];
   snprintf(options, sizeof options, "size=%um,nr_inodes=%u,mode=1777", setup.tmp_megabytes, setup.tmp_inodes);
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) return S_PRIVATE;
@@ -121,6 +121,7 @@ static int build_root(const struct csb_spec *s, const struct csb_root *root, con
     case CSB_TMPFS:
       if (mount("tmpfs", op->target, "tmpfs", MS_NOSUID | MS_NODEV, op->source ? op->source : options)) return S_TMPFS;
       break;
+    case CSB_LAYERS: if (*layers && bind_package(s->data, layers, op->target)) return S_PACKAGE; break;
     case CSB_PACKAGE: if (*digest && bind_package(s->data, digest, op->target)) return S_PACKAGE; break;
     case CSB_DEV: if (make_dev(op->target, s->rootless)) return S_DEV; break;
     case CSB_PROC: if (mount("proc", op->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) return S_PROC; break;
@@ -862,11 +863,13 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   int fds[MC_MAX_FDS], n = MC_MAX_FDS;
   int got = mc_receive(helper_fd, &become, payload, MC_MAX_PAYLOAD, fds, &n, 0);
   if (got <= 0) _exit(0);
-  if (become.op != MC_BECOME || n < 3 || become.slot >= (uint32_t)s->root_count || (become.length && become.length != 64)) { errno = EINVAL; give_up(sync, S_FDS); }
+  if (become.op != MC_BECOME || n < 3 || become.slot >= (uint32_t)s->root_count || (become.length && become.length != 64 && become.length != 128)) { errno = EINVAL; give_up(sync, S_FDS); }
   is_spare = become.d == 1;
   prctl(PR_SET_NAME, is_spare ? "martlet-spare" : "martlet-init", 0, 0, 0);
-  char digest[65];
-  memcpy(digest, payload, become.length), digest[become.length] = 0;
+  // The function's package, then its layers'.
+  char digest[65] = "", layers[65] = "";
+  if (become.length) memcpy(digest, payload, 64);
+  if (become.length == 128) memcpy(layers, payload + 64, 64);
   setup = (struct mc_setup){(uint32_t)become.a, (uint32_t)become.b};
   data_limit = s->memory_by_rlimit ? become.c << 20 : 0;
   for (int i = 0; i < n; i++) {
@@ -892,7 +895,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   const struct csb_root *root = &s->roots[become.slot];
   if (!s->rootless) {
     if (setgroups_none()) give_up(sync, S_IDS);
-    if ((r = build_root(s, root, digest))) give_up(sync, r);
+    if ((r = build_root(s, root, digest, layers))) give_up(sync, r);
     // Only now: what is mounted above becomes locked, and everything made from here on belongs to the user namespace.
     if (unshare(CLONE_NEWUSER | (int)spaces)) give_up(sync, S_UNSHARE);
   }
@@ -901,7 +904,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   if (write(sync, &asks, sizeof asks) != sizeof asks || read(sync, &go, 1) != 1) _exit(70);
   if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) || syscall(SYS_setresgid, s->inner_gid, s->inner_gid, s->inner_gid) ||
       syscall(SYS_setresuid, s->inner_uid, s->inner_uid, s->inner_uid)) give_up(sync, S_IDS);
-  if (s->rootless && (r = build_root(s, root, digest))) give_up(sync, r);
+  if (s->rootless && (r = build_root(s, root, digest, layers))) give_up(sync, r);
   if (sethostname(s->hostname, strlen(s->hostname)) && errno != EPERM) give_up(sync, S_UNSHARE);
   exec_errors = mmap(NULL, MC_MAX_SLOTS * sizeof *exec_errors, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (exec_errors == MAP_FAILED) give_up(sync, S_SIGNALS);

@@ -23,6 +23,19 @@ enum Files {
         return Status(size: Int(info.st_size), modified: info.st_mtim.tv_sec)
     }
 
+    /// `S_IFDIR`, `S_IFREG`, `S_IFLNK`; nil where nothing is.
+    static func kind(_ path: String) -> mode_t? {
+        var info = stat()
+        return lstat(path, &info) == 0 ? info.st_mode & S_IFMT : nil
+    }
+
+    /// Another name of the same file; of a link, of the link itself.
+    static func makeHardLink(_ path: String, to new: String) throws {
+        guard linkat(AT_FDCWD, path, AT_FDCWD, new, 0) == 0 else {
+            throw FileError(operation: "link", path: "\(path) to \(new)", errno: errno)
+        }
+    }
+
     /// One that is there already is left as it is.
     static func makeDirectory(_ path: String, mode: mode_t) throws {
         if mkdir(path, mode) != 0 {

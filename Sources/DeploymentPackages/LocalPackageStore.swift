@@ -4,7 +4,7 @@ public import Registry
 internal import Synchronization
 
 /// Packages in a folder: `blobs/<sha256>.zip` as uploaded, `packages/<sha256>/` unpacked, read-only by mount and made
-/// anew by nobody. All paths are relative to the process's working directory when `directory` is.
+/// anew by nobody. Merged layers are folders beside them, without an archive. All paths are relative to the process's working directory when `directory` is.
 ///
 /// Disk work runs on two threads of its own. At most eight archives wait for them; more are refused.
 public final class LocalPackageStore: PackageStore {
@@ -68,6 +68,28 @@ public final class LocalPackageStore: PackageStore {
         }
     }
 
+    /// One package is its own merge; each other order is a folder of its own, made once.
+    public func merge(_ digests: [String]) async throws -> String {
+        guard digests.count > 1 else { return digests.first ?? "" }
+        return try await queue.run { [self] in
+            do {
+                return try mergeBlocking(digests)
+            } catch let error as FileError {
+                throw failure(error, "merge \(digests.count) layers")
+            }
+        }
+    }
+
+    public func unpackedSize(sha256: String) async throws -> Int {
+        try await queue.run { [self] in
+            do {
+                return try LayerMerge.size(of: packagePath(sha256))
+            } catch let error as FileError {
+                throw failure(error, "measure package \(sha256)")
+            }
+        }
+    }
+
     private func missing(_ sha256: String) -> ServiceError {
         ServiceError(.resourceNotFound, "no deployment package with the SHA-256 \(sha256.prefix(64)) is stored here")
     }
@@ -124,6 +146,23 @@ public final class LocalPackageStore: PackageStore {
             throw failure(error, "store a deployment package of \(archive.count) bytes")
         }
         return CodeReference(sha256: sha256, size: archive.count)
+    }
+
+    private func mergeBlocking(_ digests: [String]) throws -> String {
+        let merged = LayerMerge.digest(digests)
+        if Files.status(packagePath(merged)) != nil {
+            Files.touch(packagePath(merged))
+            return merged
+        }
+        let folder = "\(directory)/packages/.incoming-\(UInt64.random(in: 0...UInt64.max))"
+        defer { try? Files.removeTree(folder) }
+        try LayerMerge.merge(digests.map(packagePath), into: folder)
+        try Files.syncFileSystem(of: folder)
+        try changes.withLock { _ in
+            try Files.renameUnlessThere(folder, to: packagePath(merged))
+            try Files.sync("\(directory)/packages")
+        }
+        return merged
     }
 
     private func unpack(_ zip: ZipArchive, into folder: String) throws {

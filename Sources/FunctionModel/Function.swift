@@ -27,10 +27,12 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
     public var role: String
     /// ARN of the queue that takes events which could not be processed; empty for none.
     public var deadLetterTarget: String
+    public var layers: FunctionLayers
 
     public init(
         runtime: String, handler: String, memorySize: Int = 128, timeout: Int = 3, ephemeralStorage: Int = 512,
-        environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = "", deadLetterTarget: String = ""
+        environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = "", deadLetterTarget: String = "",
+        layers: FunctionLayers = .none
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -42,6 +44,7 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
         self.description = description
         self.role = role
         self.deadLetterTarget = deadLetterTarget
+        self.layers = layers
     }
 }
 
@@ -91,27 +94,6 @@ public struct FunctionVersion: Hashable, Sendable, Codable {
     public var arn: String { version == Self.latest ? key.arn : "\(key.arn):\(version)" }
 }
 
-public enum URLAuthType: String, Sendable, Codable {
-    case none = "NONE"
-    case iam = "AWS_IAM"
-}
-
-public struct FunctionURL: Hashable, Sendable, Codable {
-    /// An ID of its own, stable while the URL exists; Lambda's `urlId`.
-    public let id: String
-    public var authType: URLAuthType
-    /// Milliseconds since 1970.
-    public let created: Int64
-    public var modified: Int64
-
-    public init(id: String, authType: URLAuthType, created: Int64, modified: Int64) {
-        self.id = id
-        self.authType = authType
-        self.created = created
-        self.modified = modified
-    }
-}
-
 /// Everything the control plane knows of one function: the aggregate a store reads and writes as one.
 public struct FunctionRecord: Hashable, Sendable, Codable {
     public let key: FunctionKey
@@ -124,6 +106,10 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
     /// `PutFunctionConcurrency`; nil means unreserved, 0 stops the function.
     public var reservedConcurrency: Int?
     public var url: FunctionURL?
+    /// URLs of aliases, by the alias's name.
+    public var aliasURLs: [String: FunctionURL]
+    /// By qualifier: a published version's number or an alias's name.
+    public var provisioned: [String: ProvisionedConcurrency]
     /// How events are retried and where their outcomes go, by qualifier; what is not here has the defaults.
     public var eventInvokeConfigs: [String: EventInvokeConfig]
     public var tags: [String: String]
@@ -132,8 +118,8 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
 
     public init(
         key: FunctionKey, latest: FunctionVersion, published: [FunctionVersion] = [], aliases: [String: FunctionAlias] = [:],
-        nextVersionNumber: Int = 1, reservedConcurrency: Int? = nil, url: FunctionURL? = nil, eventInvokeConfigs: [String: EventInvokeConfig] = [:],
-        tags: [String: String] = [:], created: Int64
+        nextVersionNumber: Int = 1, reservedConcurrency: Int? = nil, url: FunctionURL? = nil, aliasURLs: [String: FunctionURL] = [:],
+        provisioned: [String: ProvisionedConcurrency] = [:], eventInvokeConfigs: [String: EventInvokeConfig] = [:], tags: [String: String] = [:], created: Int64
     ) {
         self.key = key
         self.latest = latest
@@ -142,6 +128,8 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
         self.nextVersionNumber = nextVersionNumber
         self.reservedConcurrency = reservedConcurrency
         self.url = url
+        self.aliasURLs = aliasURLs
+        self.provisioned = provisioned
         self.eventInvokeConfigs = eventInvokeConfigs
         self.tags = tags
         self.created = created

@@ -4,6 +4,7 @@
 public struct ServiceError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
         case resourceNotFound
+        case provisionedConcurrencyConfigNotFound
         case resourceConflict
         case invalidParameterValue
         case invalidRequestContent

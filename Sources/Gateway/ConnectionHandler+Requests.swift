@@ -59,14 +59,26 @@ extension ConnectionHandler {
         _ name: Substring, _ qualifier: Substring?, _ path: Substring, _ query: Substring, target: Substring
     ) throws(Refusal) {
         let name = String(name)
-        guard let record = core.snapshot.urlTarget(name) ?? core.snapshot.urlTarget(ignoringCase: name), let url = record.url else {
-            throw Refusal(core.snapshot.unknownURL(name))
-        }
+        let (account, region) = (core.configuration.developmentAccount, core.configuration.developmentRegion)
         let qualifier = qualifier.flatMap { ASCIIText.percentDecoded($0) }
-        if record.version(qualifier: qualifier) == nil {
+        guard
+            let owner = core.snapshot.url(name, qualifier: qualifier, account: account, region: region)
+                ?? core.snapshot.url(ignoringCase: name, account: account, region: region)
+        else { throw Refusal(core.snapshot.unknownURL(name, account: account, region: region)) }
+        if owner.record.version(qualifier: owner.qualifier) == nil {
             throw Refusal(.resourceNotFound, "function \(name) has no version or alias '\(qualifier?.prefix(64) ?? "")'")
         }
-        request.target = .functionURL(FunctionURLTarget(record: record, url: url, qualifier: qualifier, path: path, query: query))
+        let url = owner.url
+        if let cors = url.cors {
+            request.cors = cors
+            if let origin = request.fields.origin, request.head.method == .OPTIONS, request.head.headers.contains(name: "access-control-request-method") {
+                // Browsers ask without credentials, and the function is not to be run for it.
+                request.target = .preflight(cors, origin: origin)
+                return
+            }
+        }
+        request.target = .functionURL(
+            FunctionURLTarget(record: owner.record, url: url, qualifier: owner.qualifier, path: path, query: query))
         guard url.authType == .iam else { return }
         guard request.head.headers.contains(name: "authorization") else { throw Self.forbidden }
         do {
@@ -159,6 +171,7 @@ extension ConnectionHandler {
         case .health: answerHealth()
         case .invoke(let name, let query): try dispatchInvoke(name, query)
         case .functionURL(let target): try dispatchFunctionURL(target)
+        case .preflight(let cors, let origin): answerPreflight(cors, origin: origin)
         case .control(let route, let parameters, let path, let query):
             if let count = core.beginControlRequest(route) {
                 throw Refusal(
@@ -340,6 +353,13 @@ extension ConnectionHandler {
         ) { connection, result in connection.answerFunctionURL(result) }
     }
 
+    private func answerPreflight(_ cors: CORSPolicy, origin: String) {
+        request.cors = nil
+        var head = startAnswer(200)
+        for (name, value) in CORSAnswer.preflight(cors, origin: origin) { head.writeField(name, value) }
+        finishAnswer(200, &head, body: ByteBuffer())
+    }
+
     private func answerFunctionURL(_ result: Result<InvocationResult, ServiceError>) {
         guard let result = success(result) else { return }
         guard result.outcome == .success else {
@@ -347,7 +367,8 @@ extension ConnectionHandler {
             return
         }
         do throws(FunctionURLResponse.Invalid) {
-            let response = try FunctionURLResponse(payload: result.payload, maximumDepth: core.configuration.maximumJSONDepth)
+            let response = try FunctionURLResponse(
+                payload: result.payload, maximumDepth: core.configuration.maximumJSONDepth, dropsCORS: request.cors != nil)
             var head = startAnswer(response.status)
             writeTraceID(into: &head)
             head.writeImmutableBuffer(response.fields)

@@ -472,6 +472,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
         head.writeField("Date", core.dates(request.arrivedMilliseconds).header)
         head.writeField("x-amzn-RequestId", request.id.description)
+        if let cors = request.cors {
+            for (name, value) in CORSAnswer.fields(cors, origin: request.fields.origin) { head.writeField(name, value) }
+        }
         return head
     }
 
@@ -633,12 +636,16 @@ struct ActiveRequest {
         case health
         case invoke(name: Substring, query: Substring)
         case functionURL(FunctionURLTarget)
+        /// A browser's question to a function URL that answers itself.
+        case preflight(CORSPolicy, origin: String)
         case control(ControlRoute, parameters: [String: String], path: Substring, query: Substring)
     }
 
     var id = RequestID(high: 0, low: 0)
     var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
     var fields = RequestFields()
+    /// Of the function URL that is asked.
+    var cors: CORSPolicy?
     var arrived = NIODeadline.distantPast
     /// Since 1970.
     var arrivedMilliseconds: Int64 = 0

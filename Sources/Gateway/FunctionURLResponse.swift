@@ -19,8 +19,10 @@ struct FunctionURLResponse {
 
     static let maximumFieldBytes = 64 * 1024
 
-    /// - Parameter payload: what the handler returned, as JSON text.
-    init(payload: ByteBuffer, maximumDepth: Int) throws(Invalid) {
+    /// - Parameters:
+    ///   - payload: what the handler returned, as JSON text.
+    ///   - dropsCORS: whether the handler's fields for web pages are left out, because the URL has its own.
+    init(payload: ByteBuffer, maximumDepth: Int, dropsCORS: Bool = false) throws(Invalid) {
         let members: Members
         do {
             members = try payload.withUnsafeReadableBytes { bytes throws(JSONFault) in try Members(bytes, maximumDepth: maximumDepth) }
@@ -34,7 +36,7 @@ struct FunctionURLResponse {
         }
         status = try Self.status(payload, statusRange)
         var hasContentType = false
-        if let range = members.headers { hasContentType = try writeFields(payload, range, maximumDepth: maximumDepth) }
+        if let range = members.headers { hasContentType = try writeFields(payload, range, maximumDepth: maximumDepth, dropsCORS: dropsCORS) }
         if let range = members.cookies { try writeCookies(payload, range, maximumDepth: maximumDepth) }
         if !hasContentType { fields.writeStaticString("Content-Type: application/json\r\n") }
         guard fields.readableBytes <= Self.maximumFieldBytes else {
@@ -79,7 +81,7 @@ struct FunctionURLResponse {
         return ByteBuffer(bytes: bytes)
     }
 
-    private mutating func writeFields(_ payload: ByteBuffer, _ range: Range<Int>, maximumDepth: Int) throws(Invalid) -> Bool {
+    private mutating func writeFields(_ payload: ByteBuffer, _ range: Range<Int>, maximumDepth: Int, dropsCORS: Bool) throws(Invalid) -> Bool {
         let first = Self.slice(payload, range).first
         if first == UInt8(ascii: "n") { return false }
         guard first == UInt8(ascii: "{") else { throw Invalid(reason: "headers must be an object") }
@@ -88,7 +90,7 @@ struct FunctionURLResponse {
         for pair in pairs {
             let name = String(buffer: Self.unescaped(payload, pair.name))
             guard Self.isToken(name) else { throw Invalid(reason: "header name '\(name.prefix(64))' has characters that HTTP forbids") }
-            if Self.isHopByHop(name) { continue }
+            if Self.isHopByHop(name) || dropsCORS && CORSAnswer.isOverridden(name) { continue }
             guard let value = try Self.fieldValue(payload, pair.value, of: name) else { continue }
             if ASCIIText.equalIgnoringCase(name, "content-type") { hasContentType = true }
             fields.writeString(name)

@@ -1,5 +1,6 @@
 import AccessControl
 public import FunctionModel
+public import InvocationPipeline
 import LambdaAPI
 import NIOCore
 public import Registry
@@ -7,26 +8,37 @@ public import Registry
 /// Lambda's management operations as routes over the registry: decode, call, encode.
 public struct LambdaRoutes: Sendable {
     let registry: FunctionRegistry
-    private let baseURL: String
+    private let layers: LayerRegistry
+    let baseURL: String
+    /// Whose functions are reached under their names.
+    let defaults: (account: String, region: String)
     private let maximumUpload: Int
+    /// What a version has in memory; nil for nothing.
+    let describe: @Sendable (FunctionVersion) async throws -> HostDescription?
     /// Whether a queue is there that events may be sent to.
     let queueExists: @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool
     let busExists: @Sendable (_ account: String, _ region: String, _ name: String) -> Bool
 
-    /// - Parameter baseURL: what function URLs begin with, without a closing slash.
+    /// - Parameters:
+    ///   - baseURL: what function URLs begin with, without a closing slash.
+    ///   - defaults: the account and region whose functions are reached as `/fn/NAME`.
     public init(
-        registry: FunctionRegistry, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024,
+        registry: FunctionRegistry, layers: LayerRegistry, baseURL: String, defaults: (account: String, region: String), maximumUpload: Int = 70 * 1024 * 1024,
+        describe: @escaping @Sendable (FunctionVersion) async throws -> HostDescription? = { _ in nil },
         busExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) -> Bool = { _, _, _ in false },
         queueExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool = { _, _, _ in false }
     ) {
         self.registry = registry
+        self.layers = layers
         self.baseURL = baseURL
+        self.defaults = defaults
+        self.describe = describe
         self.maximumUpload = maximumUpload
         self.queueExists = queueExists
         self.busExists = busExists
     }
 
-    public var all: [ControlRoute] { functionRoutes + versionRoutes + aliasRoutes + concurrencyRoutes + eventRoutes + urlRoutes + accountRoutes }
+    public var all: [ControlRoute] { functionRoutes + versionRoutes + aliasRoutes + concurrencyRoutes + provisionedRoutes + eventRoutes + urlRoutes + accountRoutes }
 
     // MARK: Functions
 
@@ -85,7 +97,8 @@ public struct LambdaRoutes: Sendable {
             timeout: wanted.timeout ?? 3, ephemeralStorage: wanted.ephemeralStorage?.size ?? 512,
             environment: wanted.environment?.variables ?? [:],
             isolation: wanted.martletIsolation.flatMap(Isolation.init(rawValue:)) ?? .invocation,
-            description: wanted.description ?? "", role: wanted.role ?? "", deadLetterTarget: wanted.deadLetter ?? "")
+            description: wanted.description ?? "", role: wanted.role ?? "", deadLetterTarget: wanted.deadLetter ?? "",
+            layers: try await layers.resolve(wanted.layers ?? [], for: target.key))
         let version = try await registry.create(
             target.key, configuration: configuration, code: Self.code(source), publish: body.publish, tags: body.tags)
         return try .json(FunctionConfigurationResponse(version, qualified: body.publish), status: 201)
@@ -100,7 +113,7 @@ public struct LambdaRoutes: Sendable {
         try body.validate()
         try await checkDeadLetters(body.configuration, of: target.key)
         let version = try await registry.updateCode(
-            target.key, code: Self.code(body.code.source()), change: Self.change(body.configuration), publish: body.publish,
+            target.key, code: Self.code(body.code.source()), change: change(body.configuration, of: target.key), publish: body.publish,
             expectedRevision: Self.revision(body.revisionID), dryRun: body.dryRun)
         return try .json(FunctionConfigurationResponse(version, qualified: body.publish))
     }
@@ -112,16 +125,18 @@ public struct LambdaRoutes: Sendable {
         try body.validate(creating: false)
         try await checkDeadLetters(body, of: target.key)
         let version = try await registry.updateConfiguration(
-            target.key, change: Self.change(body), expectedRevision: Self.revision(body.revisionID))
+            target.key, change: change(body, of: target.key), expectedRevision: Self.revision(body.revisionID))
         return try .json(FunctionConfigurationResponse(version, qualified: false))
     }
 
-    private static func change(_ body: ConfigurationRequest) -> ConfigurationChange {
-        ConfigurationChange(
+    private func change(_ body: ConfigurationRequest, of key: FunctionKey) async throws -> ConfigurationChange {
+        var layers: FunctionLayers?
+        if let arns = body.layers { layers = try await self.layers.resolve(arns, for: key) }
+        return ConfigurationChange(
             runtime: body.runtime, handler: body.handler, memorySize: body.memorySize, timeout: body.timeout,
             ephemeralStorage: body.ephemeralStorage?.size, environment: body.environment.map { $0.variables ?? [:] },
             isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), description: body.description, role: body.role,
-            deadLetterTarget: body.deadLetter)
+            deadLetterTarget: body.deadLetter, layers: layers)
     }
 
     private func list(_ request: ControlRequest) async throws -> ControlResponse {
@@ -188,56 +203,6 @@ public struct LambdaRoutes: Sendable {
         ]
     }
 
-    // MARK: Function URLs
-
-    private var urlRoutes: [ControlRoute] {
-        let path = "/2021-10-31/functions/{FunctionName}/url"
-        return [
-            ControlRoute("POST", path) { request in
-                let target = try Self.urlTarget(request)
-                // Validated as required.
-                let type = try request.decode(FunctionURLConfigRequest.self).validatedAuthType(creating: true) ?? .iam
-                let url = try await registry.createURL(target.key, authType: type)
-                return try .json(await response(target.key, url), status: 201)
-            },
-            ControlRoute("GET", path) { request in
-                let target = try Self.urlTarget(request)
-                let url = try FunctionRegistry.url(of: await registry.snapshot.record(target.key))
-                return try .json(await response(target.key, url))
-            },
-            ControlRoute("PUT", path) { request in
-                let target = try Self.urlTarget(request)
-                let type = try request.decode(FunctionURLConfigRequest.self).validatedAuthType(creating: false)
-                let url = try await registry.updateURL(target.key, authType: type)
-                return try .json(await response(target.key, url))
-            },
-            ControlRoute("DELETE", path) { request in
-                try await registry.deleteURL(Self.urlTarget(request).key)
-                return .noContent
-            },
-            ControlRoute("GET", "/2021-10-31/functions/{FunctionName}/urls") { request in
-                let target = try Self.target(request)
-                let record = try await registry.snapshot.record(target.key)
-                var urls: [FunctionURLConfigResponse] = []
-                if let url = record.url { urls.append(await response(target.key, url)) }
-                return try .json(ListFunctionURLConfigsResponse(functionUrlConfigs: urls))
-            },
-        ]
-    }
-
-    private func response(_ key: FunctionKey, _ url: FunctionURL) async -> FunctionURLConfigResponse {
-        FunctionURLConfigResponse(key: key, url: url, address: address(of: key, url, in: await registry.snapshot))
-    }
-
-    /// Where a function's URL is reached: under its name, or under the URL's ID where another account has the name.
-    public func address(of key: FunctionKey, in snapshot: RegistrySnapshot) -> String? {
-        snapshot.functions[key]?.url.map { address(of: key, $0, in: snapshot) }
-    }
-
-    private func address(of key: FunctionKey, _ url: FunctionURL, in snapshot: RegistrySnapshot) -> String {
-        "\(baseURL)/fn/\(snapshot.urlNames[key.name] == key ? key.name : url.id)/"
-    }
-
     // MARK: Account and tags
 
     private var accountRoutes: [ControlRoute] {
@@ -245,11 +210,11 @@ public struct LambdaRoutes: Sendable {
             ControlRoute("GET", "/2016-08-19/account-settings") { request in
                 let records = await registry.snapshot.functions.values.filter { $0.key.account == request.caller.account }
                 let limit = registry.configuration.accountConcurrency
-                let reserved = records.reduce(0) { $0 + ($1.reservedConcurrency ?? 0) }
+                let claimed = await registry.snapshot.claimedConcurrency(account: request.caller.account)
                 let packages = Set(records.flatMap { [$0.latest.code] + $0.published.map(\.code) })
                 return try .json(
                     AccountSettingsResponse(
-                        concurrentExecutions: limit, unreserved: limit - reserved, totalCodeSize: packages.reduce(0) { $0 + $1.size },
+                        concurrentExecutions: limit, unreserved: limit - claimed, totalCodeSize: packages.reduce(0) { $0 + $1.size },
                         functionCount: records.count))
             },
             ControlRoute("GET", "/2017-03-31/tags/{Resource}") { request in
@@ -277,13 +242,6 @@ public struct LambdaRoutes: Sendable {
         try FunctionTarget(name, qualifier: qualifier, account: request.caller.account, region: request.caller.region)
     }
 
-    /// A URL serves the function, not one version; versions are reached as `/fn/NAME:VERSION`.
-    private static func urlTarget(_ request: ControlRequest) throws(ServiceError) -> FunctionTarget {
-        let target = try target(request)
-        try refuseQualifier(target)
-        return target
-    }
-
     static func refuseQualifier(_ target: FunctionTarget) throws(ServiceError) {
         if let qualifier = target.qualifier, qualifier != FunctionVersion.latest {
             throw ServiceError(
@@ -297,7 +255,7 @@ public struct LambdaRoutes: Sendable {
         return target.key
     }
 
-    private static func code(_ source: CodeSource) -> NewCode {
+    static func code(_ source: CodeSource) -> NewCode {
         switch source {
         case .archive(let bytes): .archive(bytes)
         case .stored(let sha256): .stored(sha256: sha256)

@@ -3,7 +3,7 @@ import JSONValues
 import LambdaAPI
 import NIOCore
 
-/// Takes the archive out of a CreateFunction or UpdateFunctionCode body before the rest is decoded.
+/// Takes the archive out of a CreateFunction, UpdateFunctionCode or PublishLayerVersion body before the rest is decoded.
 ///
 /// A full-size archive is 70 MB of base64; a general decoder would hold it four times.
 struct UploadedArchive {
@@ -38,7 +38,7 @@ struct UploadedArchive {
         archive = decoded
     }
 
-    /// Where the text of `ZipFile` or `Code.ZipFile` is; nil also if it has escapes.
+    /// Where the text of `ZipFile`, `Code.ZipFile` or `Content.ZipFile` is; nil also if it has escapes.
     private static func find(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) -> Range<Int>? {
         try JSONScanner.validate(bytes, maximumDepth: 64)
         var scanner = JSONScanner(bytes, maximumDepth: 64)
@@ -57,7 +57,7 @@ struct UploadedArchive {
                 let text = try scanner.takeString()
                 if result != nil { return nil }
                 if !text.isEscaped { result = text.range }
-            } else if !isInner, name.elementsEqual("Code".utf8), scanner.peek() == UInt8(ascii: "{") {
+            } else if !isInner, name.elementsEqual("Code".utf8) || name.elementsEqual("Content".utf8), scanner.peek() == UInt8(ascii: "{") {
                 var inner = scanner
                 if let range = try find(&inner, bytes, isInner: true) {
                     if result != nil { return nil }

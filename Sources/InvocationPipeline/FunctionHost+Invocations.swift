@@ -36,7 +36,7 @@ extension FunctionHost {
         call.log.platform(PlatformLog.start(requestID: call.invocation.requestID, version: version.version))
         call.deadline = call.dispatched + .seconds(Int64(seconds))
         armTimeout()
-        pipeline.busyChanged(version.key)
+        pipeline.busyChanged(self)
         environment.invoke(
             InvocationHead(
                 requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,

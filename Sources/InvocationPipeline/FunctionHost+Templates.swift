@@ -95,6 +95,7 @@ extension FunctionHost {
             $0.field("logGroup", "/aws/lambda/\(version.key.name)")
             $0.field("logStream", logStream)
             $0.field("taskRoot", "/var/task")
+            if let initializationType { $0.field("initializationType", initializationType) }
             $0.field("initTimeoutMs", pipeline.configuration.initSeconds * 1000)
             $0.key("environment")
             $0.object { object in

@@ -84,7 +84,7 @@ extension FunctionHost {
             let mode: EnvironmentProgram.Mode = configuration.isolation == .environment ? .environment : .once
             return .program(.bootstrap(offer, mode: mode, memorySize: configuration.memorySize), initFrame: initFrame())
         }
-        return .program(.provided(version, logStream: logStream), initFrame: nil)
+        return .program(.provided(version, logStream: logStream, initializationType: initializationType ?? "on-demand"), initFrame: nil)
     }
 
     func environmentReady(_ environment: Environment) {
@@ -137,7 +137,7 @@ extension FunctionHost {
         calls[environment.workerNumber] = nil
         settle(call, environment, outcome: outcome, payload: payload)
         pool.workerFinished(id, reusable: outcome != .invalidResponse && !environment.saidLast, now: now, into: &actions)
-        pipeline.busyChanged(version.key)
+        pipeline.busyChanged(self)
         perform()
         startHeld()
     }
@@ -159,7 +159,8 @@ extension FunctionHost {
         if let call { ended(call, environment, exit) }
         guard let id = forget(environment) else { return }
         pool.workerGone(id, now: now, into: &actions)
-        if call != nil { pipeline.busyChanged(version.key) }
+        // One that was cut off has been answered before.
+        if call != nil || countedBusy != pool.inFlight { pipeline.busyChanged(self) }
         perform()
     }
 

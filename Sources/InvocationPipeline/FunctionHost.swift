@@ -8,6 +8,12 @@ import WorkerNode
 final class FunctionHost: EnvironmentOwner {
     let version: FunctionVersion
     unowned let pipeline: InvocationPipeline
+    let load: AccountLoad
+    /// What of its invocations in flight the account's load has.
+    private(set) var countedBusy = 0
+    private var busyElsewhere = 0
+    /// Permits that the account's load took away.
+    private var heeded = 0
     var pool: FunctionPool
     var actions: [PoolAction] = []
     private var isPerforming = false
@@ -40,8 +46,9 @@ final class FunctionHost: EnvironmentOwner {
     var isRefusedForRoom = false
     private(set) var lastUsed = NIODeadline.now()
 
-    init(_ version: FunctionVersion, pipeline: InvocationPipeline, limits: PoolLimits) {
+    init(_ version: FunctionVersion, pipeline: InvocationPipeline, limits: PoolLimits, load: AccountLoad) {
         self.version = version
+        self.load = load
         self.pipeline = pipeline
         var limits = limits
         limits.isolation = version.configuration.isolation
@@ -57,6 +64,8 @@ final class FunctionHost: EnvironmentOwner {
         if version.configuration.isolation == .environment { forkRefusal = "environments are reused (isolation environment)" }
     }
 
+    /// `AWS_LAMBDA_INITIALIZATION_TYPE` of what is initialised now; nil where the runtime knows it.
+    var initializationType: String? { pool.limits.provisioned > 0 ? "provisioned-concurrency" : nil }
     var now: UInt64 { InvocationPipeline.micros(.now()) }
     /// Nothing of it runs and nobody waits; what it knows is worth no memory. Why it could not be copied or started is.
     var isAtRest: Bool {
@@ -78,6 +87,7 @@ final class FunctionHost: EnvironmentOwner {
     // MARK: Requests
 
     func take(_ call: Call) {
+        if load.isNear || heeded > 0 { heedLoad() }
         let now = self.now
         call.host = self
         let deadline = now + pipeline.queueMicros
@@ -97,6 +107,9 @@ final class FunctionHost: EnvironmentOwner {
         }
         perform()
     }
+
+    /// Brings it to what is provisioned.
+    func begin() { update(pool.limits) }
 
     func prewarm(_ completion: @escaping (Result<Void, ServiceError>) -> Void) {
         // Stopped by a reservation of 0: nothing is started, and nothing is to be waited for.
@@ -124,9 +137,24 @@ final class FunctionHost: EnvironmentOwner {
         perform()
     }
 
+    /// The function's other revisions have so many invocations in flight.
     func setBusyElsewhere(_ count: Int) {
-        pool.setBusyElsewhere(count, now: now, into: &actions)
+        busyElsewhere = count
+        heedLoad()
+    }
+
+    /// Its permits are what the function's other revisions and the account leave.
+    func heedLoad() {
+        heeded = pool.limits.isReserved ? 0 : load.taken(of: pool.limits.maxConcurrency, inFlight: pool.inFlight)
+        pool.setBusyElsewhere(max(busyElsewhere, heeded), now: now, into: &actions)
         perform()
+    }
+
+    /// - Returns: by how much the account's load changes.
+    func recount() -> Int {
+        let busy = pool.limits.isReserved ? 0 : pool.inFlight
+        defer { countedBusy = busy }
+        return busy - countedBusy
     }
 
     func roomAvailable() {
@@ -267,7 +295,7 @@ final class FunctionHost: EnvironmentOwner {
 
     var description: HostDescription {
         HostDescription(
-            state: "\(pool.state)", counts: pool.counts, isForkable: pool.isForkable, forkRefusal: forkRefusal, lastFailure: lastFailure,
+            state: "\(pool.state)", counts: pool.counts, holdsProvision: pool.holdsProvision, isForkable: pool.isForkable, forkRefusal: forkRefusal, lastFailure: lastFailure,
             initError: pool.state == .failed ? initError.map { String(buffer: $0) } : nil)
     }
 }
@@ -275,6 +303,8 @@ final class FunctionHost: EnvironmentOwner {
 public struct HostDescription: Sendable {
     public let state: String
     public let counts: PoolCounts
+    /// Whether all that is provisioned is there.
+    public let holdsProvision: Bool
     /// nil until it was tried.
     public let isForkable: Bool?
     /// Why environments run init themselves.

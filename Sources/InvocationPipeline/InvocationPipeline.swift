@@ -45,6 +45,7 @@ public final class InvocationPipeline: Invoker {
     /// By revision.
     private var hosts: [UInt64: FunctionHost] = [:]
     private var hostsByFunction: [FunctionKey: Set<UInt64>] = [:]
+    private var loads: [String: AccountLoad] = [:]
     private var admission: NodeAdmission
     let spares: SpareTemplates
     /// Revisions with requests that wait for memory of the node, in the order of their asking.
@@ -132,10 +133,26 @@ public final class InvocationPipeline: Invoker {
 
     private func host(of version: FunctionVersion) -> FunctionHost {
         if let host = hosts[version.revision] { return host }
-        let host = FunctionHost(version, pipeline: self, limits: configuration.limits(reserved: snapshot.functions[version.key]?.reservedConcurrency))
+        let host = FunctionHost(
+            version, pipeline: self, limits: limits(of: version.version, in: snapshot.functions[version.key]), load: load(of: version.key.account))
         hosts[version.revision] = host
         hostsByFunction[version.key, default: []].insert(version.revision)
         return host
+    }
+
+    private func load(of account: String) -> AccountLoad {
+        if let load = loads[account] { return load }
+        let load = AccountLoad(limit: unreservedConcurrency(of: account), margin: configuration.accountMargin)
+        loads[account] = load
+        return load
+    }
+
+    private func unreservedConcurrency(of account: String) -> Int {
+        max(0, min(configuration.accountConcurrency, configuration.nodeConcurrency) - (snapshot.reservedConcurrency[account] ?? 0))
+    }
+
+    private func limits(of version: String, in record: FunctionRecord?) -> PoolLimits {
+        configuration.limits(reserved: record?.reservedConcurrency, provisioned: record?.provisionedConcurrency(of: version) ?? 0)
     }
 
     // MARK: Changes
@@ -150,13 +167,29 @@ public final class InvocationPipeline: Invoker {
         if let record { wanted = Set(record.published.map(\.revision)).union([record.latest.revision]) }
         for revision in hostsByFunction[changed] ?? [] {
             guard let host = hosts[revision] else { continue }
-            if wanted.contains(revision) { host.update(configuration.limits(reserved: record?.reservedConcurrency)) } else { host.retire() }
+            if wanted.contains(revision) { host.update(limits(of: host.version.version, in: record)) } else { host.retire() }
+        }
+        if let load = loads[changed.account] {
+            load.limit = unreservedConcurrency(of: changed.account)
+            // A function may have got or lost a reservation.
+            let counted = hosts.values.reduce(0) { $0 + ($1.load === load ? $1.recount() : 0) }
+            if load.change(by: counted) { shareLoad(load) }
         }
         if let record {
+            provision(record)
             spares.noteUse(of: record.latest.configuration.runtime)
         } else {
             try? logs.delete(changed)
             observer.deleted(changed)
+        }
+    }
+
+    /// What is kept ready has a host although nobody asks for it.
+    private func provision(_ record: FunctionRecord) {
+        guard !record.provisioned.isEmpty, !isDraining, !node.isLost else { return }
+        for version in record.published where hosts[version.revision] == nil && record.provisionedConcurrency(of: version.version) > 0 {
+            startTicking()
+            host(of: version).begin()
         }
     }
 
@@ -191,16 +224,27 @@ public final class InvocationPipeline: Invoker {
     private func forget(_ host: FunctionHost) {
         guard hosts[host.version.revision] === host else { return }
         host.end()
+        _ = host.load.change(by: -host.countedBusy)
         hosts[host.version.revision] = nil
         hostsByFunction[host.version.key]?.remove(host.version.revision)
         if hostsByFunction[host.version.key]?.isEmpty == true { hostsByFunction[host.version.key] = nil }
     }
 
     /// A function's reservation holds over all of its revisions and versions.
-    func busyChanged(_ key: FunctionKey) {
+    func busyChanged(_ host: FunctionHost) {
+        let counted = host.recount()
+        if counted != 0, host.load.change(by: counted) { shareLoad(host.load) }
+        let key = host.version.key
         guard let revisions = hostsByFunction[key], revisions.count > 1 else { return }
         let total = revisions.reduce(0) { $0 + (hosts[$1]?.pool.inFlight ?? 0) }
         for revision in revisions { if let host = hosts[revision] { host.setBusyElsewhere(total - host.pool.inFlight) } }
+    }
+
+    /// Near its limit an account's functions have what it leaves them: those with requests that wait hear of it now, the
+    /// others with their next one.
+    private func shareLoad(_ load: AccountLoad) {
+        let waiting = hosts.values.filter { $0.load === load && !$0.pool.limits.isReserved && $0.needsRoom }
+        for host in waiting.sorted(by: { $0.lastUsed < $1.lastUsed }) { host.heedLoad() }
     }
 
     /// Memory for so many processes. Nil when there is none now: the host is told when it may try again, in its turn.

@@ -4,6 +4,8 @@ import WarmPool
 public struct PipelineConfiguration: Sendable {
     /// Invocations in flight on this node, and the bound of a function without a reservation.
     public var nodeConcurrency = 1000
+    /// Invocations in flight of one account's functions; those without a reservation share what the others leave.
+    public var accountConcurrency = 1000
     /// MB that the memory sizes of all environments may add up to.
     public var nodeMemoryMB = 16_384
     /// Requests that may wait for one function version.
@@ -24,10 +26,13 @@ public struct PipelineConfiguration: Sendable {
 
     public init() {}
 
-    func limits(reserved: Int?) -> PoolLimits {
+    /// More than any pool begins at one event.
+    var accountMargin: Int { 4 * maxReady }
+
+    func limits(reserved: Int?, provisioned: Int) -> PoolLimits {
         PoolLimits(
             maxConcurrency: min(reserved ?? nodeConcurrency, nodeConcurrency, 1_000), isReserved: reserved != nil, maxQueue: queueDepth,
-            maxReady: maxReady, idleMicros: Self.micros(idleSeconds), templateMaxAgeMicros: Self.micros(templateMaxAgeSeconds))
+            maxReady: maxReady, provisioned: provisioned, idleMicros: Self.micros(idleSeconds), templateMaxAgeMicros: Self.micros(templateMaxAgeSeconds))
     }
 
     private static func micros(_ seconds: Double) -> UInt64 { UInt64(max(0, min(seconds, 1e9)) * 1e6) }

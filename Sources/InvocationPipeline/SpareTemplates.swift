@@ -53,9 +53,10 @@ final class SpareTemplates {
         makeSoon(runtime, after: Self.delay)
     }
 
+    /// None for a version with layers: what is under /opt is fixed when a sandbox is made.
     func take(for version: FunctionVersion) -> Spare? {
         let configuration = version.configuration
-        guard isEnabled, configuration.ephemeralStorage == storageMB,
+        guard isEnabled, configuration.ephemeralStorage == storageMB, configuration.layers == .none,
             !configuration.runtime.hasPrefix("nodejs") || configuration.memorySize <= EnvironmentProgram.spareMemorySize, let found = kept.removeValue(forKey: configuration.runtime), !found.isLost
         else { return nil }
         found.spare.line.whenLost = nil

@@ -59,6 +59,8 @@ extension ServiceError.Code {
     public var exception: LambdaException {
         switch self {
         case .resourceNotFound: LambdaException("ResourceNotFoundException", 404, messageKey: "Message")
+        case .provisionedConcurrencyConfigNotFound:
+            LambdaException("ProvisionedConcurrencyConfigNotFoundException", 404, messageKey: "message")
         case .resourceConflict: LambdaException("ResourceConflictException", 409, messageKey: "message")
         case .invalidParameterValue: LambdaException("InvalidParameterValueException", 400, messageKey: "message")
         case .invalidRequestContent: LambdaException("InvalidRequestContentException", 400, messageKey: "message")

@@ -112,7 +112,8 @@ public struct ConfigurationRequest: Decodable, Sendable {
     public var martletIsolation: String?
     var packageType: String?
     var architectures: [String]?
-    var layers: [String]?
+    /// ARNs of layer versions, in order; empty to have none, nil to leave them as they are.
+    public var layers: [String]?
     var fileSystemConfigs: [Anything]?
     var vpcConfig: VpcConfig?
     var deadLetterConfig: TargetArn?
@@ -189,7 +190,6 @@ public struct ConfigurationRequest: Decodable, Sendable {
     private func refuseUnoffered() throws(ServiceError) {
         var refused: [String] = []
         if packageType == "Image" || imageConfig != nil { refused.append("PackageType Image") }
-        if layers?.isEmpty == false { refused.append("Layers") }
         if fileSystemConfigs?.isEmpty == false { refused.append("FileSystemConfigs") }
         if vpcConfig?.subnetIDs?.isEmpty == false || vpcConfig?.securityGroupIDs?.isEmpty == false { refused.append("VpcConfig") }
         if case .queue? = deadLetter.flatMap(EventDestination.init(arn:)) {} else if deadLetter?.isEmpty == false {
@@ -331,49 +331,6 @@ public struct PutFunctionConcurrencyRequest: Decodable, Sendable {
         try validation.check()
         return reservedConcurrentExecutions ?? 0
     }
-}
-
-public struct FunctionURLConfigRequest: Decodable, Sendable {
-    public var authType: String?
-    public var invokeMode: String?
-    var cors: CorsRequest?
-    enum CodingKeys: String, CodingKey {
-        case authType = "AuthType"
-        case invokeMode = "InvokeMode"
-        case cors = "Cors"
-    }
-
-    /// - Parameter creating: then `AuthType` is required.
-    public func validatedAuthType(creating: Bool) throws(ServiceError) -> URLAuthType? {
-        var validation = Validation()
-        let type = authType.flatMap(URLAuthType.init(rawValue:))
-        if authType != nil, type == nil { validation.fail(authType, "authType", .oneOf(["NONE", "AWS_IAM"])) }
-        if creating, authType == nil { validation.fail(String?.none, "authType", .notNull) }
-        if let invokeMode, invokeMode != "BUFFERED", invokeMode != "RESPONSE_STREAM" {
-            validation.fail(invokeMode, "invokeMode", .oneOf(["BUFFERED", "RESPONSE_STREAM"]))
-        }
-        try validation.check()
-        if invokeMode == "RESPONSE_STREAM" {
-            throw ServiceError(.invalidParameterValue, "InvokeMode RESPONSE_STREAM is not offered here yet: use BUFFERED")
-        }
-        if cors?.isEmpty == false {
-            throw ServiceError(
-                .invalidParameterValue, "Cors is not offered here yet: let the function answer OPTIONS and set the headers itself")
-        }
-        return type
-    }
-}
-
-struct CorsRequest: Decodable, Sendable {
-    var allowOrigins: [String]?
-    var allowMethods: [String]?
-    var allowHeaders: [String]?
-    enum CodingKeys: String, CodingKey {
-        case allowOrigins = "AllowOrigins"
-        case allowMethods = "AllowMethods"
-        case allowHeaders = "AllowHeaders"
-    }
-    var isEmpty: Bool { (allowOrigins ?? []).isEmpty && (allowMethods ?? []).isEmpty && (allowHeaders ?? []).isEmpty }
 }
 
 public struct TagResourceRequest: Decodable, Sendable {

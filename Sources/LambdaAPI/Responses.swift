@@ -27,6 +27,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
     public var snapStart: SnapStart
     public var loggingConfig: Logging
     public var deadLetterConfig: DeadLetter?
+    public var layers: [Layer]?
     /// Martlet's own: `invocation` or `environment`.
     public var martletIsolation: String
 
@@ -55,6 +56,15 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         enum CodingKeys: String, CodingKey {
             case logFormat = "LogFormat"
             case logGroup = "LogGroup"
+        }
+    }
+
+    public struct Layer: Codable, Hashable, Sendable {
+        public var arn: String
+        public var codeSize: Int
+        enum CodingKeys: String, CodingKey {
+            case arn = "Arn"
+            case codeSize = "CodeSize"
         }
     }
 
@@ -87,6 +97,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         case snapStart = "SnapStart"
         case loggingConfig = "LoggingConfig"
         case deadLetterConfig = "DeadLetterConfig"
+        case layers = "Layers"
         case martletIsolation = "MartletIsolation"
     }
 
@@ -116,6 +127,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         snapStart = SnapStart()
         loggingConfig = Logging(logGroup: "/aws/lambda/\(version.key.name)")
         deadLetterConfig = configuration.deadLetterTarget.isEmpty ? nil : DeadLetter(targetArn: configuration.deadLetterTarget)
+        layers = configuration.layers.list.isEmpty ? nil : configuration.layers.list.map { Layer(arn: $0.arn, codeSize: $0.code.size) }
         martletIsolation = configuration.isolation.rawValue
     }
 }
@@ -217,39 +229,6 @@ public struct ListVersionsResponse: Codable, Sendable {
         self.versions = versions
         self.nextMarker = nextMarker
     }
-}
-
-public struct FunctionURLConfigResponse: Codable, Sendable {
-    public var functionUrl: String
-    public var functionArn: String
-    public var authType: String
-    public var creationTime: String
-    public var lastModifiedTime: String
-    public var invokeMode: String
-
-    enum CodingKeys: String, CodingKey {
-        case functionUrl = "FunctionUrl"
-        case functionArn = "FunctionArn"
-        case authType = "AuthType"
-        case creationTime = "CreationTime"
-        case lastModifiedTime = "LastModifiedTime"
-        case invokeMode = "InvokeMode"
-    }
-
-    public init(key: FunctionKey, url: FunctionURL, address: String) {
-        functionUrl = address
-        functionArn = key.arn
-        authType = url.authType.rawValue
-        creationTime = LambdaTime.utcText(url.created)
-        lastModifiedTime = LambdaTime.utcText(url.modified)
-        invokeMode = "BUFFERED"
-    }
-}
-
-public struct ListFunctionURLConfigsResponse: Codable, Sendable {
-    public var functionUrlConfigs: [FunctionURLConfigResponse]
-    enum CodingKeys: String, CodingKey { case functionUrlConfigs = "FunctionUrlConfigs" }
-    public init(functionUrlConfigs: [FunctionURLConfigResponse]) { self.functionUrlConfigs = functionUrlConfigs }
 }
 
 public struct AccountSettingsResponse: Codable, Sendable {

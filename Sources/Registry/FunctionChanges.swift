@@ -20,11 +20,12 @@ public struct ConfigurationChange: Sendable {
     public var role: String?
     /// An empty text takes the target away.
     public var deadLetterTarget: String?
+    public var layers: FunctionLayers?
 
     public init(
         runtime: String? = nil, handler: String? = nil, memorySize: Int? = nil, timeout: Int? = nil, ephemeralStorage: Int? = nil,
         environment: [String: String]? = nil, isolation: Isolation? = nil, description: String? = nil, role: String? = nil,
-        deadLetterTarget: String? = nil
+        deadLetterTarget: String? = nil, layers: FunctionLayers? = nil
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -36,6 +37,7 @@ public struct ConfigurationChange: Sendable {
         self.description = description
         self.role = role
         self.deadLetterTarget = deadLetterTarget
+        self.layers = layers
     }
 
     func applied(to configuration: FunctionConfiguration) -> FunctionConfiguration {
@@ -50,6 +52,7 @@ public struct ConfigurationChange: Sendable {
         if let description { result.description = description }
         if let role { result.role = role }
         if let deadLetterTarget { result.deadLetterTarget = deadLetterTarget }
+        if let layers { result.layers = layers }
         return result
     }
 }

@@ -43,6 +43,7 @@ extension FunctionRegistry {
             if let description = change.description { alias.description = description }
             if let additional = change.additional { alias.additional = additional }
             try record.checkAlias(version: alias.version, additional: alias.additional)
+            try record.checkProvisioning(of: alias)
             alias.revision = try await self.reserveRevision()
             record.aliases[name] = alias
             try await self.commit(record)
@@ -50,12 +51,14 @@ extension FunctionRegistry {
         }
     }
 
-    /// Its event invoke configuration goes with it. One that is not there is as good as deleted: so it is on Lambda.
+    /// Its URL, its provisioned concurrency and its event invoke configuration go with it. One that is not there is as good as deleted: so it is on Lambda.
     public func deleteAlias(_ key: FunctionKey, name: String) async throws {
         try await exclusively {
             var record = try self.snapshot.record(key)
             guard record.aliases.removeValue(forKey: name) != nil else { return }
             record.eventInvokeConfigs[name] = nil
+            record.aliasURLs[name] = nil
+            record.provisioned[name] = nil
             try await self.commit(record)
         }
     }

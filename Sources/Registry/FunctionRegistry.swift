@@ -20,7 +20,7 @@ public actor FunctionRegistry {
     public nonisolated let configuration: Configuration
     private let store: any FunctionStore
     private let packages: any PackageStore
-    private let now: @Sendable () -> Int64
+    let now: @Sendable () -> Int64
     private var subscribers: [Subscriber] = []
     private var turn = SerialTurn()
 
@@ -55,12 +55,14 @@ public actor FunctionRegistry {
         try EnvironmentRules.check(configuration.environment)
         try TagRules.check(tags)
         try refuseExisting(key)
-        let reference = try await reference(code)
+        let reference = try await packages.reference(of: code)
+        try await packages.checkSize(reference, configuration.layers)
+        let complete = configuration
         return try await exclusively {
             try self.refuseExisting(key)
             let time = self.now()
             let latest = FunctionVersion(
-                key: key, version: FunctionVersion.latest, revision: try await self.reserveRevision(), configuration: configuration,
+                key: key, version: FunctionVersion.latest, revision: try await self.reserveRevision(), configuration: complete,
                 code: reference, lastModified: time)
             var record = FunctionRecord(key: key, latest: latest, tags: tags, created: time)
             let version = publish ? try await self.publish(&record, description: nil) : latest
@@ -78,7 +80,7 @@ public actor FunctionRegistry {
     ) async throws -> FunctionVersion {
         let change = try checked(change)
         try check(expectedRevision, snapshot.record(key))
-        let reference = try await reference(code)
+        let reference = try await packages.reference(of: code)
         return try await exclusively {
             var record = try self.snapshot.record(key)
             try self.check(expectedRevision, record)
@@ -86,6 +88,7 @@ public actor FunctionRegistry {
             // The same bytes again change nothing: the ready workers of this snapshot stay in use.
             let configuration = change.applied(to: record.latest.configuration)
             if record.latest.code != reference || record.latest.configuration != configuration {
+                try await self.packages.checkSize(reference, configuration.layers)
                 record.latest = try await self.successor(of: record.latest, configuration: configuration, code: reference)
             }
             let version = publish ? try await self.publish(&record, description: nil) : record.latest
@@ -103,6 +106,7 @@ public actor FunctionRegistry {
             try self.check(expectedRevision, record)
             let configuration = change.applied(to: record.latest.configuration)
             if configuration != record.latest.configuration {
+                try await self.packages.checkSize(record.latest.code, configuration.layers)
                 record.latest = try await self.successor(of: record.latest, configuration: configuration, code: record.latest.code)
                 try await self.commit(record)
             }
@@ -154,20 +158,26 @@ public actor FunctionRegistry {
             // One that is not there is as good as deleted: so it is on Lambda.
             record.published.removeAll { $0.version == qualifier }
             record.eventInvokeConfigs[qualifier] = nil
+            record.provisioned[qualifier] = nil
             try await self.commitIfChanged(record)
         }
     }
 
-    // MARK: Concurrency, URL, tags
+    // MARK: Concurrency, events, tags
 
     /// - Parameter reserved: nil takes the reservation away; 0 stops the function.
     public func setConcurrency(_ key: FunctionKey, reserved: Int?) async throws {
         try await exclusively {
             var record = try self.snapshot.record(key)
             if let reserved {
-                let others = self.snapshot.functions.values.lazy
-                    .filter { $0.key.account == key.account && $0.key != key }.reduce(0) { $0 + ($1.reservedConcurrency ?? 0) }
-                let free = self.configuration.accountConcurrency - self.configuration.minimumUnreservedConcurrency - others
+                let provisioned = record.totalProvisionedConcurrency
+                guard reserved >= provisioned else {
+                    throw ServiceError(
+                        .invalidParameterValue,
+                        "ReservedConcurrentExecutions  \(reserved) should not be lower than function's total provisioned concurrency [\(provisioned)].")
+                }
+                let free = self.configuration.accountConcurrency - self.configuration.minimumUnreservedConcurrency
+                    - self.snapshot.claimedConcurrency(account: key.account, without: key)
                 guard reserved <= max(0, free) else {
                     throw ServiceError(
                         .invalidParameterValue,
@@ -178,53 +188,6 @@ public actor FunctionRegistry {
             record.reservedConcurrency = reserved
             try await self.commitIfChanged(record)
         }
-    }
-
-    /// - Throws: `.resourceConflict` if it has one.
-    public func createURL(_ key: FunctionKey, authType: URLAuthType) async throws -> FunctionURL {
-        try await exclusively {
-            var record = try self.snapshot.record(key)
-            if record.url != nil {
-                throw ServiceError(
-                    .resourceConflict,
-                    "Failed to create function url config for [functionArn = \(key.arn)]. Error message:  FunctionUrlConfig exists for this Lambda function"
-                )
-            }
-            let time = self.now()
-            let url = FunctionURL(id: Self.newURLID(), authType: authType, created: time, modified: time)
-            record.url = url
-            try await self.commit(record)
-            return url
-        }
-    }
-
-    public func updateURL(_ key: FunctionKey, authType: URLAuthType?) async throws -> FunctionURL {
-        try await exclusively {
-            var record = try self.snapshot.record(key)
-            var url = try Self.url(of: record)
-            if let authType { url.authType = authType }
-            url.modified = self.now()
-            record.url = url
-            try await self.commit(record)
-            return url
-        }
-    }
-
-    public func deleteURL(_ key: FunctionKey) async throws {
-        try await exclusively {
-            var record = try self.snapshot.record(key)
-            _ = try Self.url(of: record)
-            record.url = nil
-            try await self.commit(record)
-        }
-    }
-
-    /// - Throws: `.resourceNotFound` when it has none.
-    public static func url(of record: FunctionRecord) throws(ServiceError) -> FunctionURL {
-        guard let url = record.url else {
-            throw ServiceError(.resourceNotFound, "The resource you requested does not exist: \(record.key.name) has no function URL")
-        }
-        return url
     }
 
     /// - Parameters:
@@ -266,8 +229,10 @@ public actor FunctionRegistry {
     /// Digests of every package that some version needs; all others may be collected.
     public func referencedPackages() -> Set<String> {
         snapshot.functions.values.reduce(into: []) { result, record in
-            result.insert(record.latest.code.sha256)
-            for version in record.published { result.insert(version.code.sha256) }
+            for version in [record.latest] + record.published {
+                result.insert(version.code.sha256)
+                if !version.configuration.layers.merged.isEmpty { result.insert(version.configuration.layers.merged) }
+            }
         }
     }
 
@@ -296,18 +261,6 @@ public actor FunctionRegistry {
             .preconditionFailed,
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
         )
-    }
-
-    private func reference(_ code: NewCode) async throws -> CodeReference {
-        switch code {
-        case .archive(let bytes):
-            return try await packages.store(zip: bytes)
-        case .stored(let sha256):
-            guard let reference = await packages.reference(sha256: sha256) else {
-                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
-            }
-            return reference
-        }
     }
 
     private func successor(of version: FunctionVersion, configuration: FunctionConfiguration, code: CodeReference) async throws
@@ -386,11 +339,6 @@ public actor FunctionRegistry {
             return
         }
         turn.waiting.removeFirst().resume()
-    }
-
-    private static func newURLID() -> String {
-        let letters = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
-        return String(decoding: (0..<32).map { _ in letters[Int.random(in: 0..<32)] }, as: UTF8.self)
     }
 }
 

@@ -14,8 +14,39 @@ public protocol PackageStore: Sendable {
     /// The path of the original archive, relative to the data directory.
     /// - Throws: `ServiceError` with `.resourceNotFound`.
     func archivePath(sha256: String) async throws -> String
+    /// Lays packages over each other, the later over the earlier, and returns the digest under which the result can be
+    /// mounted; empty for none.
+    func merge(_ packages: [String]) async throws -> String
+    /// Bytes of all files of a package.
+    func unpackedSize(sha256: String) async throws -> Int
 }
 
 extension PackageStore {
+    /// - Throws: `.invalidParameterValue` for a digest that nothing is stored under, and what `store` throws.
+    func reference(of code: NewCode) async throws -> CodeReference {
+        switch code {
+        case .archive(let bytes): return try await store(zip: bytes)
+        case .stored(let sha256):
+            guard let reference = await reference(sha256: sha256) else {
+                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
+            }
+            return reference
+        }
+    }
+
+    /// Lambda's limit on code and layers together.
+    static var maximumUnpackedBytes: Int { 262_144_000 }
+
+    func checkSize(_ code: CodeReference, _ layers: FunctionLayers) async throws {
+        guard !layers.list.isEmpty else { return }
+        var bytes = 0
+        for sha256 in [code.sha256] + layers.list.map(\.code.sha256) { bytes += try await unpackedSize(sha256: sha256) }
+        guard bytes <= Self.maximumUnpackedBytes else {
+            throw ServiceError(
+                .invalidParameterValue,
+                "Function code combined with layers exceeds the maximum allowed size of \(Self.maximumUnpackedBytes) bytes. The actual size is \(bytes) bytes.")
+        }
+    }
+
     public func contains(sha256: String) async -> Bool { await reference(sha256: sha256) != nil }
 }

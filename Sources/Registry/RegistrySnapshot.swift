@@ -5,38 +5,26 @@ public final class RegistrySnapshot: Sendable {
     /// Rises with every change; a subscriber that sees a lower one than it has may ignore it.
     public let generation: UInt64
     public let functions: [FunctionKey: FunctionRecord]
-    /// By `FunctionURL.id`.
-    public let urls: [String: FunctionKey]
-    /// By function name, for functions that have a URL. Where accounts or regions share a name, the oldest URL has it
-    /// and the others answer under their ID.
-    public let urlNames: [String: FunctionKey]
+    /// Whose URL it is, by `FunctionURL.id`; `alias` is nil for a function's own.
+    public let urls: [String: (key: FunctionKey, alias: String?)]
+
+    /// Sums of what functions have reserved, by account.
+    public let reservedConcurrency: [String: Int]
 
     public static let empty = RegistrySnapshot(generation: 0, functions: [:])
 
     public init(generation: UInt64, functions: [FunctionKey: FunctionRecord]) {
         self.generation = generation
         self.functions = functions
-        var urls: [String: FunctionKey] = [:]
-        var names: [String: (key: FunctionKey, created: Int64)] = [:]
+        var urls: [String: (key: FunctionKey, alias: String?)] = [:]
+        var reserved: [String: Int] = [:]
         for (key, record) in functions {
-            guard let url = record.url else { continue }
-            urls[url.id] = key
-            if let other = names[key.name], (other.created, other.key.description) < (url.created, key.description) { continue }
-            names[key.name] = (key, url.created)
+            if let own = record.reservedConcurrency { reserved[key.account, default: 0] += own }
+            if let url = record.url { urls[url.id] = (key, nil) }
+            for (alias, url) in record.aliasURLs { urls[url.id] = (key, alias) }
         }
         self.urls = urls
-        urlNames = names.mapValues(\.key)
-    }
-
-    /// The function behind `/fn/NAME` or `/fn/URL-ID`.
-    public func urlTarget(_ nameOrID: String) -> FunctionRecord? {
-        (urlNames[nameOrID] ?? urls[nameOrID]).flatMap { functions[$0] }
-    }
-
-    /// For host names, which browsers send in lower case; looks at every name, so ask `urlTarget` first.
-    public func urlTarget(ignoringCase name: String) -> FunctionRecord? {
-        let wanted = name.lowercased()
-        return urlNames.keys.filter { $0.lowercased() == wanted }.min().flatMap { urlTarget($0) }
+        reservedConcurrency = reserved
     }
 
     /// - Throws: `.resourceNotFound`, with the nearest name where one is near.
@@ -63,13 +51,6 @@ public final class RegistrySnapshot: Sendable {
         } else if let near = NameDistance.nearest(to: key.name, among: names(account: key.account, region: key.region)) {
             message += "; did you mean '\(near)'?"
         }
-        return ServiceError(.resourceNotFound, message)
-    }
-
-    /// For an unknown name under `/fn/`.
-    public func unknownURL(_ name: String) -> ServiceError {
-        var message = "no function URL for '\(name.prefix(128))'"
-        if let near = NameDistance.nearest(to: name, among: urlNames.keys) { message += "; did you mean '\(near)'?" }
         return ServiceError(.resourceNotFound, message)
     }
 

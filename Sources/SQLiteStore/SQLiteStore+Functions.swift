@@ -41,12 +41,14 @@ extension SQLiteStore: FunctionStore {
         let function = try connection.prepare(
             """
             INSERT INTO functions (account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified, event_invoke, aliases)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                url_id, url_auth, url_created, url_modified, event_invoke, aliases, alias_urls, url_mode, url_cors, provisioned)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET next_version = excluded.next_version,
                 reserved_concurrency = excluded.reserved_concurrency, created = excluded.created, tags = excluded.tags,
                 url_id = excluded.url_id, url_auth = excluded.url_auth, url_created = excluded.url_created,
-                url_modified = excluded.url_modified, event_invoke = excluded.event_invoke, aliases = excluded.aliases
+                url_modified = excluded.url_modified, event_invoke = excluded.event_invoke, aliases = excluded.aliases,
+                alias_urls = excluded.alias_urls, url_mode = excluded.url_mode, url_cors = excluded.url_cors,
+                provisioned = excluded.provisioned
             """)
         function.bind(record.key)
         function.bind(4, Int64(record.nextVersionNumber))
@@ -59,6 +61,10 @@ extension SQLiteStore: FunctionStore {
         function.bind(11, record.url?.modified)
         function.bind(12, try encode(record.eventInvokeConfigs))
         function.bind(13, try encode(record.aliases))
+        function.bind(14, try encode(record.aliasURLs))
+        function.bind(15, record.url?.invokeMode.rawValue)
+        function.bind(16, try record.url?.cors.map { policy throws(SQLiteStoreError) in try encode(policy) })
+        function.bind(17, try encode(record.provisioned))
         try function.run()
 
         let clear = try connection.prepare("DELETE FROM function_versions WHERE account = ? AND region = ? AND name = ?")
@@ -71,8 +77,8 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             INSERT INTO function_versions (account, region, name, version, revision, last_modified, code_sha256, code_size,
-                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         let configuration = version.configuration
         statement.bind(key)
@@ -91,6 +97,7 @@ extension SQLiteStore: FunctionStore {
         statement.bind(16, configuration.description)
         statement.bind(17, configuration.role)
         statement.bind(18, configuration.deadLetterTarget)
+        statement.bind(19, configuration.layers == .none ? nil : try encode(configuration.layers))
         try statement.run()
     }
 
@@ -99,7 +106,8 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified, event_invoke, aliases FROM functions
+                url_id, url_auth, url_created, url_modified, event_invoke, aliases, alias_urls, url_mode, url_cors, provisioned
+            FROM functions
             """)
         defer { statement.reset() }
         var records: [FunctionRecord] = []
@@ -109,17 +117,21 @@ extension SQLiteStore: FunctionStore {
             guard let latest = own.first(where: { $0.version == FunctionVersion.latest }) else {
                 throw SQLiteStoreError(step: "read function \(key) from \(connection.path)", code: 0, reason: "it has no $LATEST row")
             }
+            let cors: CORSPolicy? = try statement.optionalText(15).map { text throws(SQLiteStoreError) in try decode(text, of: key) }
             let url = statement.optionalText(7).map { id in
                 FunctionURL(
-                    id: id, authType: URLAuthType(rawValue: statement.text(8)) ?? .iam, created: statement.integer(9),
-                    modified: statement.integer(10))
+                    id: id, authType: URLAuthType(rawValue: statement.text(8)) ?? .iam,
+                    invokeMode: statement.optionalText(14).flatMap(URLInvokeMode.init) ?? .buffered, cors: cors,
+                    created: statement.integer(9), modified: statement.integer(10))
             }
             records.append(
                 FunctionRecord(
                     key: key, latest: latest, published: own.filter { $0.version != FunctionVersion.latest },
                     aliases: try decode(statement.text(12), of: key),
                     nextVersionNumber: Int(statement.integer(3)), reservedConcurrency: statement.optionalInteger(4).map(Int.init),
-                    url: url, eventInvokeConfigs: try decode(statement.text(11), of: key), tags: try decode(statement.text(6), of: key),
+                    url: url, aliasURLs: try decode(statement.text(13), of: key),
+                    provisioned: try decode(statement.text(16), of: key),
+                    eventInvokeConfigs: try decode(statement.text(11), of: key), tags: try decode(statement.text(6), of: key),
                     created: statement.integer(5)))
         }
         return records
@@ -129,7 +141,7 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, version, revision, last_modified, code_sha256, code_size, runtime, handler,
-                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter
+                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers
             FROM function_versions ORDER BY account, region, name, CAST(version AS INTEGER)
             """)
         defer { statement.reset() }
@@ -144,7 +156,8 @@ extension SQLiteStore: FunctionStore {
                 runtime: statement.text(8), handler: statement.text(9), memorySize: Int(statement.integer(10)),
                 timeout: Int(statement.integer(11)), ephemeralStorage: Int(statement.integer(12)),
                 environment: try decode(statement.text(13), of: key), isolation: isolation, description: statement.text(15),
-                role: statement.text(16), deadLetterTarget: statement.text(17))
+                role: statement.text(16), deadLetterTarget: statement.text(17),
+                layers: try statement.optionalText(18).map { text throws(SQLiteStoreError) in try decode(text, of: key) } ?? .none)
             versions[key, default: []].append(
                 FunctionVersion(
                     key: key, version: statement.text(3), revision: UInt64(bitPattern: statement.integer(4)),
@@ -154,19 +167,19 @@ extension SQLiteStore: FunctionStore {
         return versions
     }
 
-    private func encode(_ values: [String: some Encodable]) throws(SQLiteStoreError) -> String {
+    private func encode(_ values: some Encodable) throws(SQLiteStoreError) -> String {
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
             return String(decoding: try encoder.encode(values), as: UTF8.self)
         } catch {
-            throw SQLiteStoreError(step: "encode a table of texts for \(connection.path)", code: 0, reason: "\(error)")
+            throw SQLiteStoreError(step: "encode a record for \(connection.path)", code: 0, reason: "\(error)")
         }
     }
 
-    private func decode<Value: Decodable>(_ text: String, of key: FunctionKey) throws(SQLiteStoreError) -> [String: Value] {
+    private func decode<Value: Decodable>(_ text: String, of key: FunctionKey) throws(SQLiteStoreError) -> Value {
         do {
-            return try JSONDecoder().decode([String: Value].self, from: Data(text.utf8))
+            return try JSONDecoder().decode(Value.self, from: Data(text.utf8))
         } catch {
             throw SQLiteStoreError(step: "read function \(key) from \(connection.path)", code: 0, reason: "\(error)")
         }

@@ -113,6 +113,19 @@ enum Schema {
         """
         ALTER TABLE functions ADD COLUMN aliases TEXT NOT NULL DEFAULT '{}';
         """,
+        """
+        ALTER TABLE functions ADD COLUMN alias_urls TEXT NOT NULL DEFAULT '{}';
+        ALTER TABLE functions ADD COLUMN url_mode TEXT;
+        ALTER TABLE functions ADD COLUMN url_cors TEXT;
+        ALTER TABLE functions ADD COLUMN provisioned TEXT NOT NULL DEFAULT '{}';
+        """,
+        """
+        CREATE TABLE layers (
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, next_number INTEGER NOT NULL, versions TEXT NOT NULL,
+            PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+        ALTER TABLE function_versions ADD COLUMN layers TEXT;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

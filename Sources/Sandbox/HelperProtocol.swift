@@ -5,7 +5,7 @@ public import CChild
 public enum HelperOperation: UInt32, Sendable {
     // server → helper
     /// slot: sandbox ID chosen by the server; a: memory size MB; b: ephemeral storage MB; payload: 64 hexadecimal digits
-    /// of the package, or none of them for a spare that `assign` gives its function, a newline, the runtime's full name; descriptors: init's ends of the control and descriptor
+    /// of the package and 64 of what is to be under /opt, if anything is, or none of them for a spare that `assign` gives its function, a newline, the runtime's full name; descriptors: init's ends of the control and descriptor
     /// channels and of the log pipe.
     case create = 64
     /// slot: slot index; value: sandbox ID.

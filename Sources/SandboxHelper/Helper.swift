@@ -238,7 +238,7 @@ final class Helper {
     private func create(_ message: ReceivedMessage) throws {
         let id = message.head.slot
         let words = String(decoding: message.payload, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        guard words.count == 2, words[0].isEmpty || Self.isDigest(words[0]),
+        guard words.count == 2, words[0].isEmpty || Self.isDigest(words[0]) || Self.isDigestPair(words[0]),
             let root = rootOrder.firstIndex(of: words[1]), message.descriptors.count == 3, live[id] == nil, live.count < 4096, id < 1 << 30,
             (64...65_536).contains(message.head.a), (16...65_536).contains(message.head.b)
         else { return try refuse(id, EINVAL, "malformed request for a sandbox") }
@@ -259,6 +259,11 @@ final class Helper {
 
     private static func isDigest(_ text: String) -> Bool {
         text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
+    /// A function's package and its layers'.
+    private static func isDigestPair(_ text: String) -> Bool {
+        text.utf8.count == 128 && isDigest(String(text.prefix(64))) && isDigest(String(text.suffix(64)))
     }
 
     private func assign(_ message: ReceivedMessage) throws {
@@ -357,11 +362,12 @@ final class Helper {
         let roots = UnsafeMutablePointer<csb_root>.allocate(capacity: max(1, order.count))
         for (index, name) in order.enumerated() {
             guard let root = skeletons.roots[name] else { continue }
-            let steps = root.steps + [.package(target: "var/task"), .storage(target: "tmp"), .dev("dev"), .proc("proc")]
+            let steps = root.steps + [.package(target: "var/task"), .layers(target: "opt"), .storage(target: "tmp"), .dev("dev"), .proc("proc")]
             let ops = UnsafeMutablePointer<csb_op>.allocate(capacity: steps.count)
             for (place, step) in steps.enumerated() {
                 let op = switch step {
                 case .bind(let source, let target): csb_op(kind: Int32(CSB_BIND.rawValue), source: c(source), target: c(target))
+                case .layers(let target): csb_op(kind: Int32(CSB_LAYERS.rawValue), source: nil, target: c(target))
                 case .package(let target): csb_op(kind: Int32(CSB_PACKAGE.rawValue), source: nil, target: c(target))
                 case .storage(let target): csb_op(kind: Int32(CSB_TMPFS.rawValue), source: nil, target: c(target))
                 case .dev(let target): csb_op(kind: Int32(CSB_DEV.rawValue), source: nil, target: c(target))

@@ -9,6 +9,7 @@ struct Skeletons {
     enum Step {
         case bind(source: String, target: String)
         case package(target: String)
+        case layers(target: String)
         /// The sandbox's ephemeral storage.
         case storage(target: String)
         case dev(String)

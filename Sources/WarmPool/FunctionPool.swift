@@ -102,6 +102,9 @@ public struct FunctionPool {
     private var noRoomUntil: UInt64 = 0
     /// Until then nothing is started that no request waits for.
     private var refillPausedUntil: UInt64 = 0
+    /// Whether as many as are provisioned were ready or busy at one time, and nothing has become of them since but
+    /// invocations.
+    public private(set) var holdsProvision = false
     /// `prewarm` asked, and nothing has become ready or failed since.
     private var isPrewarming = false
 
@@ -150,10 +153,10 @@ public struct FunctionPool {
         var next = UInt64.max
         if queue.count > 0, !isInitialising { next = min(next, max(earliestDeadline, expiryFloor)) }
         if let lastActivity, busyCount == 0, queue.count == 0, holdsAnything {
-            next = min(next, lastActivity &+ limits.idleMicros)
-            if workers.linkedCount > 0 { next = min(next, lastActivity &+ warmMicros) }
+            if limits.provisioned == 0 || phase != .open { next = min(next, lastActivity &+ limits.idleMicros) }
+            if workers.linkedCount > provisionedReady { next = min(next, lastActivity &+ warmMicros) }
         }
-        if workers.linkedCount > 1, let trimAt { next = min(next, trimAt) }
+        if workers.linkedCount > max(1, provisionedReady), let trimAt { next = min(next, trimAt) }
         if let current, current.isReady, replacement == nil, retiring == nil, phase == .open {
             next = min(next, max(current.since &+ limits.templateMaxAgeMicros, replacementRetryAt, noRoomUntil))
         }
@@ -359,6 +362,7 @@ public struct FunctionPool {
         case .starting: startingCount -= 1
         case .ready:
             // Something ends workers that wait. Requests still get theirs, only nothing is made ahead for a while.
+            holdsProvision = false
             refillPausedUntil = now &+ Self.refillPauseMicros
         case .busy:
             busyCount -= 1
@@ -377,9 +381,10 @@ public struct FunctionPool {
         expireQueue(now, &actions)
         if noRoomUntil <= now { noRoomUntil = 0 }
         if refillPausedUntil <= now { refillPausedUntil = 0 }
-        if let lastActivity, busyCount == 0, queue.count == 0, now >= lastActivity &+ limits.idleMicros {
+        let isIdle = lastActivity.map { busyCount == 0 && queue.count == 0 && now >= $0 &+ limits.idleMicros } ?? false
+        if isIdle, limits.provisioned == 0 || phase != .open {
             stopEverything(&actions)
-            self.lastActivity = nil
+            lastActivity = nil
         } else if phase == .open {
             trimReady(now, &actions)
             replaceTemplateIfOld(now, &actions)
@@ -402,6 +407,7 @@ public struct FunctionPool {
             stopped += 1
         }
         if stopped > 0 {
+            holdsProvision = false
             refillPausedUntil = now &+ Self.refillPauseMicros
             settle(now, &actions)
         }
@@ -414,6 +420,8 @@ public struct FunctionPool {
         guard queue.count == 0, busyCount == 0 else { return false }
         stopEverything(&actions)
         lastActivity = nil
+        // What is provisioned comes back when others have had the room.
+        if limits.provisioned > 0 { refillPausedUntil = now &+ Self.refillPauseMicros }
         settle(now, &actions)
         return true
     }
@@ -428,9 +436,12 @@ public struct FunctionPool {
     /// `PutFunctionConcurrency` and the like. What exceeds a lowered bound finishes; isolation cannot change, as that
     /// makes a new revision.
     public mutating func update(limits new: PoolLimits, now: UInt64, into actions: inout [PoolAction]) {
-        let isolation = limits.isolation
+        let (isolation, provisioned) = (limits.isolation, limits.provisioned)
         limits = new
         limits.isolation = isolation
+        if new.provisioned > provisioned { holdsProvision = false }
+        // What was kept without a request becomes idle as after one.
+        if new.provisioned < provisioned, lastActivity == nil, holdsAnything { lastActivity = now }
         while startingCount + workers.linkedCount + busyCount > limits.maxConcurrency, let index = workers.first {
             stop(index, &actions)
         }
@@ -449,6 +460,7 @@ public struct FunctionPool {
         for index in 0..<workers.slotCount where workers.isOccupied(index) { workers.remove(index) }
         (startingCount, busyCount, endingCount) = (0, 0, 0)
         (current, replacement, retiring) = (nil, nil, nil)
+        holdsProvision = false
         noRoomUntil = now &+ Self.roomRetryMicros
         settle(now, &actions)
     }
@@ -504,6 +516,9 @@ public struct FunctionPool {
             if busyCount == 0 { stopEverything(&actions) }
         }
         start(now, &actions)
+        if limits.provisioned > 0, workers.linkedCount + busyCount >= min(limits.provisioned, limits.maxConcurrency) {
+            holdsProvision = true
+        }
         if trimAt == nil, workers.linkedCount > 1, let oldest = workers.first {
             trimAt = workers[oldest].readyAt &+ trimAge
         }
@@ -532,7 +547,9 @@ public struct FunctionPool {
     private mutating func start(_ now: UInt64, _ actions: inout [PoolAction]) {
         guard now >= noRoomUntil, !failures.isBackingOff(at: now) else { return }
         let demanded = min(queue.count, max(0, permits - busyCount))
-        let wanted = max(demanded + readyTarget(now), isPrewarming && phase == .open ? 1 : 0)
+        // Requests that wait will have what is provisioned.
+        let ahead = max(demandedTarget(now), provisionedTarget(now) - demanded)
+        let wanted = max(demanded + ahead, isPrewarming && phase == .open ? 1 : 0)
         guard wanted > 0 else { return }
         let template: TemplateID?
         var templateSince: UInt64 = 0
@@ -574,8 +591,11 @@ public struct FunctionPool {
         demand.arrived(at: now, outstanding: startingCount + queue.count, bound: limits.maxReady)
     }
 
+    /// Also after failures, for nobody asks again: the back-off says how often.
+    private func provisionedTarget(_ now: UInt64) -> Int { now >= refillPausedUntil ? provisionedReady : 0 }
+
     /// What to keep ready beyond what the queue asks for.
-    private func readyTarget(_ now: UInt64) -> Int {
+    private func demandedTarget(_ now: UInt64) -> Int {
         guard phase == .open, failures.isClean, now >= refillPausedUntil, isWarm(now) else { return 0 }
         // Environments that are reused come back by themselves; one is kept for whoever comes first.
         if limits.isolation == .environment { return busyCount == 0 && queue.count == 0 ? 1 : 0 }
@@ -583,8 +603,10 @@ public struct FunctionPool {
     }
 
     private mutating func failed(_ failure: StartFailure, epoch: UInt32, now: UInt64, _ actions: inout [PoolAction]) {
+        holdsProvision = false
         if failure == .noRoom {
             noRoomUntil = now &+ Self.roomRetryMicros
+            if queue.count == 0, limits.provisioned > 0 { refillPausedUntil = now &+ Self.refillPauseMicros }
             return
         }
         switch failures.record(failure, epoch: epoch, now: now, limits: limits) {
@@ -625,12 +647,12 @@ public struct FunctionPool {
 
     private mutating func trimReady(_ now: UInt64, _ actions: inout [PoolAction]) {
         guard isWarm(now) || busyCount > 0 || queue.count > 0 else {
-            while let index = workers.first { stop(index, &actions) }
+            while workers.linkedCount > provisionedReady, let index = workers.first { stop(index, &actions) }
             trimAt = nil
             return
         }
         guard let trimAt, now >= trimAt else { return }
-        let keep = max(readyTarget(now), 1)
+        let keep = max(demandedTarget(now), provisionedReady, 1)
         while workers.linkedCount > keep, let index = workers.first, workers[index].readyAt &+ trimAge <= now {
             stop(index, &actions)
         }
@@ -669,6 +691,7 @@ public struct FunctionPool {
         (current, replacement, retiring) = (nil, nil, nil)
         trimAt = nil
         isPrewarming = false
+        holdsProvision = false
     }
 
     /// `index` must be a ready worker.
@@ -724,6 +747,9 @@ public struct FunctionPool {
 
     /// Invocations of this pool that may be in flight, as long as the function's other pools have theirs.
     private var permits: Int { max(0, limits.maxConcurrency - busyElsewhere) }
+
+    /// Ready workers that provisioned concurrency asks for beside the busy ones.
+    private var provisionedReady: Int { phase == .open ? max(0, min(limits.provisioned, permits) - busyCount) : 0 }
 
     /// Single-use: the longest ready first, so that copies of a replaced template go first. Reused: the last used
     /// first, so that those beyond need become idle.

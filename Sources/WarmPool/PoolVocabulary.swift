@@ -29,6 +29,9 @@ public struct PoolLimits: Hashable, Sendable {
     public var maxQueue: Int
     /// Workers kept ready ahead of requests.
     public var maxReady: Int
+    /// Workers that are ready or busy whatever is asked for: provisioned concurrency. They outlast idleness; only the
+    /// node's memory goes before them.
+    public var provisioned: Int
     /// Copies asked of one template at a time. It makes them one after another, so more would only wait there.
     public var maxStartingCopies: Int
     /// Environments that run init at a time; each costs the CPU of a whole init, so about twice the cores.
@@ -53,7 +56,7 @@ public struct PoolLimits: Hashable, Sendable {
     public var isolation: Isolation
 
     public init(
-        maxConcurrency: Int, isReserved: Bool = false, maxQueue: Int = 1_000, maxReady: Int = 16, maxStartingCopies: Int = 16,
+        maxConcurrency: Int, isReserved: Bool = false, maxQueue: Int = 1_000, maxReady: Int = 16, provisioned: Int = 0, maxStartingCopies: Int = 16,
         maxStartingInits: Int = 4, endingAllowance: Int = 4, idleMicros: UInt64 = 60_000_000, warmMicros: UInt64 = 30_000_000,
         readyIdleMicros: UInt64 = 10_000_000, templateMaxAgeMicros: UInt64 = 4 * 3_600_000_000,
         initBackoffFirstMicros: UInt64 = 1_000_000, initBackoffMaxMicros: UInt64 = 300_000_000,
@@ -63,6 +66,7 @@ public struct PoolLimits: Hashable, Sendable {
         self.isReserved = isReserved
         self.maxQueue = max(0, maxQueue)
         self.maxReady = max(1, maxReady)
+        self.provisioned = max(0, provisioned)
         self.maxStartingCopies = max(1, maxStartingCopies)
         self.maxStartingInits = max(1, maxStartingInits)
         self.endingAllowance = max(0, endingAllowance)

@@ -60,7 +60,7 @@ public struct EnvironmentProgram: Sendable {
     }
 
     /// An executable `bootstrap` on the Runtime API, with Lambda's reserved variables.
-    public static func provided(_ version: FunctionVersion, logStream: String) -> EnvironmentProgram {
+    public static func provided(_ version: FunctionVersion, logStream: String, initializationType: String = "on-demand") -> EnvironmentProgram {
         let configuration = version.configuration
         var program = EnvironmentProgram(arguments: ["/var/task/bootstrap"], environment: [])
         program.needsListener = true
@@ -71,7 +71,7 @@ public struct EnvironmentProgram: Sendable {
             ("AWS_LAMBDA_FUNCTION_VERSION", version.version), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "\(configuration.memorySize)"),
             ("AWS_REGION", version.key.region), ("AWS_DEFAULT_REGION", version.key.region),
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/\(version.key.name)"), ("AWS_LAMBDA_LOG_STREAM_NAME", logStream),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"), ("LAMBDA_TASK_ROOT", "/var/task"), ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", initializationType), ("LAMBDA_TASK_ROOT", "/var/task"), ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
             ("_HANDLER", configuration.handler),
         ]
         let reserved = Set(program.environment.map(\.0)).subtracting(["PATH", "LANG", "TZ", "HOME", "LD_LIBRARY_PATH"])

@@ -29,9 +29,13 @@ public final class SandboxNode {
     /// Asks for a sandbox of this version. It is usable at once: what is sent to it waits until it is up.
     public func makeSandbox(for version: FunctionVersion) throws -> SandboxHandle {
         let configuration = version.configuration
+        let layers = configuration.layers.merged
+        if !layers.isEmpty, let prefix = offer(runtime: configuration.runtime)?.prefix, prefix.hasPrefix("/opt/") {
+            throw LinuxError("giving \(version.key.name) its layers under /opt: \(configuration.runtime) itself lies in \(prefix) on this host", EBUSY)
+        }
         return try makeSandbox(
             runtime: configuration.runtime, memoryMB: configuration.memorySize, storageMB: configuration.ephemeralStorage,
-            digest: version.code.sha256)
+            digest: version.code.sha256 + layers)
     }
 
     /// Asks for a sandbox with this runtime and without a function; `assign` gives it one.

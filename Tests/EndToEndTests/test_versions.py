@@ -1,10 +1,12 @@
-"""Versions and aliases, by boto3."""
+"""Versions, aliases, their URLs and their provisioned concurrency, by boto3."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.processes import wait_until
 SHOW = """
 import json, os
 WHAT = {what!r}
@@ -96,3 +98,86 @@ def test_events_of_an_alias_have_a_configuration_of_its_own(boto, function):
     assert boto.get_function_event_invoke_config(FunctionName=function, Qualifier="events")["MaximumRetryAttempts"] == 0
     assert refused(boto.get_function_event_invoke_config, FunctionName=function, Qualifier="1")[0] == "ResourceNotFoundException"
     assert boto.invoke(FunctionName=function, Qualifier="events", InvocationType="Event")["StatusCode"] == 202
+
+
+def test_a_url_for_each_alias(w, boto, function):
+    boto.create_alias(FunctionName=function, Name="web", FunctionVersion="2")
+    cors = {"AllowOrigins": ["https://page.example"], "AllowMethods": ["GET", "POST"], "AllowHeaders": ["x-a"], "ExposeHeaders": ["x-b"],
+            "MaxAge": 60, "AllowCredentials": True}
+    own = boto.create_function_url_config(FunctionName=function, AuthType="NONE")
+    made = boto.create_function_url_config(FunctionName=function, Qualifier="web", AuthType="NONE", Cors=cors, InvokeMode="BUFFERED")
+    assert made["Cors"] == cors and made["FunctionArn"].endswith(":f:web")
+    assert own["FunctionUrl"] == f"{w.endpoint}/fn/f/"
+    host = made["FunctionUrl"].removeprefix("http://").rstrip("/")
+    assert host.endswith(f".fn.localhost:{w.port}")
+    urls = boto.get_paginator("list_function_url_configs").paginate(FunctionName=function, PaginationConfig={"PageSize": 1})
+    assert [u["FunctionUrl"] for page in urls for u in page["FunctionUrlConfigs"]] == [own["FunctionUrl"], made["FunctionUrl"]]
+    assert refused(boto.create_function_url_config, FunctionName=function, Qualifier="web", AuthType="NONE")[0] == "ResourceConflictException"
+    assert refused(boto.create_function_url_config, FunctionName=function, Qualifier="no", AuthType="NONE")[0] == "ResourceNotFoundException"
+
+    # The gateway answers a browser's question itself, and its fields take the place of the function's.
+    asked = w.http("OPTIONS", "/", headers={"Host": host, "Origin": "https://page.example", "Access-Control-Request-Method": "POST"})
+    assert asked.status == 200 and asked.headers["Access-Control-Allow-Origin"] == "https://page.example"
+    assert asked.headers["Access-Control-Allow-Methods"] == "GET,POST" and asked.headers["Access-Control-Max-Age"] == "60"
+    answer = w.http("GET", "/", headers={"Host": host, "Origin": "https://page.example"})
+    assert (answer.status, answer.text) == (200, "code 2")
+    assert answer.headers.get_all("Access-Control-Allow-Origin") == ["https://page.example"]
+    assert answer.headers["Access-Control-Expose-Headers"] == "x-b" and answer.headers["Access-Control-Allow-Credentials"] == "true"
+    other = w.http("GET", "/", headers={"Host": host, "Origin": "https://other.example"})
+    assert other.status == 200 and "Access-Control-Allow-Origin" not in other.headers
+    # Without a policy the function's own fields count.
+    assert w.http("GET", "/fn/f", headers={"Origin": "https://page.example"}).headers["Access-Control-Allow-Origin"] == "https://own.example"
+    assert w.http("GET", "/fn/f:web").text == "code 2" and w.http("GET", "/fn/f:1").text == "code 1"
+    changed = boto.update_function_url_config(FunctionName=function, Qualifier="web", Cors={}, InvokeMode="RESPONSE_STREAM")
+    assert "Cors" not in changed and changed["InvokeMode"] == "RESPONSE_STREAM"
+    boto.delete_function_url_config(FunctionName=function, Qualifier="web")
+    assert w.http("GET", "/", headers={"Host": host}).status == 404
+    assert boto.get_function_url_config(FunctionName=function)["FunctionUrl"] == own["FunctionUrl"]
+
+
+def test_provisioned_concurrency_is_kept_ready(w, boto, function):
+    assert refused(boto.put_provisioned_concurrency_config, FunctionName=function, Qualifier="$LATEST", ProvisionedConcurrentExecutions=1) == (
+        "InvalidParameterValueException", "Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+    assert refused(boto.get_provisioned_concurrency_config, FunctionName=function, Qualifier="3")[0] == "ProvisionedConcurrencyConfigNotFoundException"
+    made = boto.put_provisioned_concurrency_config(FunctionName=function, Qualifier="3", ProvisionedConcurrentExecutions=2)
+    assert (made["Status"], made["RequestedProvisionedConcurrentExecutions"]) == ("IN_PROGRESS", 2)
+
+    def state():
+        return boto.get_provisioned_concurrency_config(FunctionName=function, Qualifier="3")
+    wait_until(lambda: state()["Status"] == "READY", 30, lambda: f"ready: {state()}")
+    assert state()["AvailableProvisionedConcurrentExecutions"] == 2 == state()["AllocatedProvisionedConcurrentExecutions"]
+    answer = w.invoke(function, {}, qualifier="3")
+    assert answer.json[3] == "provisioned-concurrency"
+    assert w.record(answer.request_id)["startKind"] == "ready"
+    listed = boto.list_provisioned_concurrency_configs(FunctionName=function)["ProvisionedConcurrencyConfigs"]
+    assert [c["FunctionArn"].rpartition(":")[2] for c in listed] == ["3"]
+    # It is there again after a restart, without a request.
+    w.terminate()
+    w.start()
+    wait_until(lambda: state()["Status"] == "READY", 30, lambda: f"ready after the restart: {state()}")
+    boto.delete_provisioned_concurrency_config(FunctionName=function, Qualifier="3")
+    assert refused(boto.get_provisioned_concurrency_config, FunctionName=function, Qualifier="3")[0] == "ProvisionedConcurrencyConfigNotFoundException"
+
+
+SLEEPS = """
+import time
+def handler(event, context):
+    start = time.time()
+    time.sleep(0.2)
+    return [start, time.time()]
+"""
+
+
+def test_the_account_limit_holds_over_all_functions(make_world):
+    world = make_world(config={"nodeConcurrency": 2})
+    for name in "abc":
+        world.create(name, SLEEPS)
+        world.call(name)
+    with ThreadPoolExecutor(9) as threads:
+        spans = list(threads.map(world.call, "abcabcabc"))
+    ends = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
+    running, most = 0, 0
+    for _, change in ends:
+        running += change
+        most = max(most, running)
+    assert most == 2

@@ -35,6 +35,13 @@ private final class MemoryPackages: PackageStore {
     }
     func reference(sha256: String) async -> CodeReference? { stored.withLock { $0[sha256] } }
     func archivePath(sha256: String) async throws -> String { sha256 }
+    func merge(_ packages: [String]) async throws -> String { packages.joined() }
+    func unpackedSize(sha256: String) async throws -> Int { 0 }
+}
+
+private struct NoLayers: LayerStore {
+    func loadLayers() async throws -> [LayerRecord] { [] }
+    func save(_ layer: LayerRecord) async throws {}
 }
 
 /// Answers each event with itself.
@@ -69,15 +76,17 @@ private struct LiveServer {
             }
             return Int(UInt16(bigEndian: pointer.pointee.sin_port))
         }
+        let packages = MemoryPackages()
+        let layers = try await LayerRegistry(store: NoLayers(), packages: packages, now: { 1000 })
         let registry = try await FunctionRegistry(
-            store: MemoryStore(), packages: MemoryPackages(), runtimes: RuntimeCatalog(offered: ["python3.11"]), now: { 1000 })
+            store: MemoryStore(), packages: packages, runtimes: RuntimeCatalog(offered: ["python3.11"]), now: { 1000 })
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let invoker = try await loop.submit { NIOLoopBound(EchoInvoker() as any Invoker, eventLoop: loop) }.get()
         var configuration = GatewayConfiguration()
         configuration.developmentMode = developmentMode
         configuration.port = port
         configuration.baseURL = "http://127.0.0.1:\(port)"
-        let lambda = LambdaRoutes(registry: registry, baseURL: configuration.baseURL)
+        let lambda = LambdaRoutes(registry: registry, layers: layers, baseURL: configuration.baseURL, defaults: (account, region))
         let server = try await GatewayServer.start(
             listeningSocket: descriptor, on: loop, configuration: configuration,
             services: GatewayServices(

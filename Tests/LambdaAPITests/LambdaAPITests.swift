@@ -23,6 +23,7 @@ import Testing
         .unrecognizedClient: ("UnrecognizedClientException", 403, "message"),
         .unavailable: ("ServiceUnavailableException", 503, "Message"),
         .methodNotAllowed: ("MethodNotAllowedException", 405, "Message"),
+        .provisionedConcurrencyConfigNotFound: ("ProvisionedConcurrencyConfigNotFoundException", 404, "message"),
         .unknownRoute: ("UnknownOperationException", 404, "Message"),
         .internalFailure: ("ServiceException", 500, "Message"),
     ]
@@ -118,7 +119,7 @@ import Testing
         #"{"Timeout":901}"#, #"{"EphemeralStorage":{"Size":511}}"#, #"{"EphemeralStorage":{"Size":10241}}"#, #"{"Handler":"a b"}"#,
         #"{"Handler":""}"#, #"{"MartletIsolation":"both"}"#, #"{"Environment":{"Variables":{"1A":"x"}}}"#,
         #"{"Environment":{"Variables":{"A=B":"x"}}}"#, #"{"Environment":{"Variables":{"A":"x\u0000"}}}"#,
-        #"{"Layers":["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}"#, #"{"PackageType":"Image"}"#,
+        #"{"PackageType":"Image"}"#,
         #"{"VpcConfig":{"SubnetIds":["a"]}}"#, #"{"Architectures":["riscv"]}"#,
     ])
     func outOfRangeAndUnofferedMembersAreRefused(_ json: String) throws {

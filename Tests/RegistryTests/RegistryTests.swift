@@ -52,6 +52,8 @@ final class MemoryPackages: PackageStore {
     func reference(sha256: String) async -> CodeReference? { stored.withLock { $0[sha256] } }
 
     func archivePath(sha256: String) async throws -> String { "blobs/\(sha256).zip" }
+    func merge(_ packages: [String]) async throws -> String { packages.count > 1 ? "merged:" + packages.joined(separator: "+") : packages.first ?? "" }
+    func unpackedSize(sha256: String) async throws -> Int { stored.withLock { $0[sha256]?.size ?? 0 } }
 }
 
 struct World {
@@ -224,22 +226,6 @@ func code(_ body: () async throws -> Void) async -> ServiceError.Code? {
         try await world.registry.setConcurrency(key("b"), reserved: 100)
         try await world.registry.setConcurrency(key("a"), reserved: nil)
         #expect(await world.registry.snapshot.functions[key("a")]?.reservedConcurrency == nil)
-    }
-
-    @Test func urlIsFoundByNameAndByID() async throws {
-        let world = try await World()
-        _ = try await world.create("Hello")
-        let url = try await world.registry.createURL(key("Hello"), authType: .none)
-        #expect(await code { _ = try await world.registry.createURL(key("Hello"), authType: .none) } == .resourceConflict)
-        var snapshot = await world.registry.snapshot
-        #expect(snapshot.urlTarget("Hello")?.key == key("Hello"))
-        #expect(snapshot.urlTarget(url.id)?.key == key("Hello"))
-        #expect(snapshot.urlTarget("hello") == nil)
-        #expect(snapshot.urlTarget(ignoringCase: "hello")?.key == key("Hello"))
-        try await world.registry.deleteURL(key("Hello"))
-        snapshot = await world.registry.snapshot
-        #expect(snapshot.urlTarget("Hello") == nil)
-        #expect(await code { try await world.registry.deleteURL(key("Hello")) } == .resourceNotFound)
     }
 
     @Test func environmentIsBoundedAndReservedNamesAreRefused() async throws {

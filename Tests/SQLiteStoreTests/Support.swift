@@ -67,7 +67,12 @@ extension FunctionRecord {
             nextVersionNumber: count + 1,
             reservedConcurrency: [nil, 0, 10].randomElement(using: &generator)!,
             url: Bool.random(using: &generator)
-                ? FunctionURL(id: "url-\(account)-\(name)", authType: .iam, created: 5, modified: 6) : nil,
+                ? FunctionURL(
+                    id: "url-\(account)-\(name)", authType: .iam, invokeMode: .responseStream,
+                    cors: Bool.random(using: &generator) ? CORSPolicy(allowOrigins: ["*"], maxAge: 5, allowCredentials: true) : nil,
+                    created: 5, modified: 6) : nil,
+            aliasURLs: Bool.random(using: &generator) ? ["live": FunctionURL(id: "alias-url", authType: .none, created: 7, modified: 8)] : [:],
+            provisioned: Bool.random(using: &generator) ? ["1": ProvisionedConcurrency(requested: 3, modified: 9)] : [:],
             eventInvokeConfigs: Bool.random(using: &generator)
                 ? ["$LATEST": EventInvokeConfig(maximumRetryAttempts: 1, onFailure: "arn:'\"", lastModified: 7), "1": EventInvokeConfig(maximumEventAge: 60, onSuccess: "x", lastModified: 8)]
                 : [:],

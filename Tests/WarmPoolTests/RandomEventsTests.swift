@@ -10,7 +10,7 @@ private struct World {
 
     let seed: UInt64
     let isolation: Isolation
-    let limits: PoolLimits
+    var limits: PoolLimits
     var random: SplitMix
     var pool: FunctionPool
     var now: UInt64 = 0
@@ -39,7 +39,7 @@ private struct World {
         isolation = random.next() % 3 == 0 ? .environment : .invocation
         limits = PoolLimits(
             maxConcurrency: Int(random.next() % 12) + 1, isReserved: random.next() % 2 == 0, maxQueue: Int(random.next() % 40) + 1,
-            maxReady: Int(random.next() % 8) + 1, maxStartingCopies: Int(random.next() % 6) + 1,
+            maxReady: Int(random.next() % 8) + 1, provisioned: random.next() % 3 == 0 ? Int(random.next() % 14) : 0, maxStartingCopies: Int(random.next() % 6) + 1,
             maxStartingInits: Int(random.next() % 4) + 1, endingAllowance: Int(random.next() % 4),
             templateMaxAgeMicros: 120_000_000, isolation: isolation)
         forkable = random.next() % 3 != 0
@@ -252,12 +252,41 @@ private struct World {
         }
     }
 
+    /// Nobody asks any more and nothing fails: what is provisioned comes to be there, and stays for hours.
+    mutating func keepProvision() {
+        guard pool.state != .draining, pool.state != .drained else { return }
+        let wanted = min(limits.provisioned, limits.maxConcurrency)
+        let end = now + 2 * 3_600_000_000
+        for _ in 0..<100_000 where now < end && problem == nil {
+            let isQuiet = some(.starting, using: &random) == nil && some(.busy, using: &random) == nil
+                && some(.ending, using: &random) == nil && templates.values.allSatisfy { $0 }
+            if isQuiet, waiting.isEmpty, pool.holdsProvision {
+                let ready = workers.values.count { $0 == .ready }
+                if ready < wanted { fail("\(ready) of \(wanted) provisioned are ready") }
+            }
+            now = isQuiet ? max(now + 1, min(end, pool.nextDeadline ?? end)) : now + 1
+            answerTemplate()
+            answerWorker()
+            finishWorker(reusable: true)
+            reap()
+            tick()
+        }
+        if now < end { fail("does not come to what is provisioned: \(pool.counts), \(pool.state)") }
+        if !pool.holdsProvision { fail("does not hold what is provisioned: \(pool.counts), \(pool.state)") }
+    }
+
     /// Nobody asks any more: everything finishes, then time passes.
     mutating func comeToRest() {
         failureRate = 0
         busyElsewhere = 0
         pool.setBusyElsewhere(0, now: now, into: &actions)
         obey()
+        if limits.provisioned > 0 {
+            keepProvision()
+            limits.provisioned = 0
+            pool.update(limits: limits, now: now, into: &actions)
+            obey()
+        }
         for _ in 0..<100_000 {
             if let deadline = pool.nextDeadline, deadline > now, some(.starting, using: &random) == nil,
                 some(.busy, using: &random) == nil, some(.ending, using: &random) == nil, templates.values.allSatisfy({ $0 })

@@ -22,7 +22,7 @@ function apply(definition, isSnapshot) {
     AWS_LAMBDA_FUNCTION_NAME: definition.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: definition.functionVersion,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memorySize),
-    AWS_LAMBDA_INITIALIZATION_TYPE: isSnapshot ? 'snap-start' : 'on-demand',
+    AWS_LAMBDA_INITIALIZATION_TYPE: definition.initializationType ?? (isSnapshot ? 'snap-start' : 'on-demand'),
     AWS_LAMBDA_LOG_GROUP_NAME: definition.logGroup,
     AWS_LAMBDA_LOG_STREAM_NAME: definition.logStream,
     LAMBDA_TASK_ROOT: root,

@@ -11,6 +11,7 @@ enum csb_op_kind {
   CSB_TMPFS,    // target, source = options; nosuid, nodev
   CSB_DEV,      // target: tmpfs with null, zero, full, random, urandom and the usual links, then read-only
   CSB_PROC,     // target: the new PID namespace's own
+  CSB_LAYERS,   // target; the package it is given for layers, if it is, as CSB_PACKAGE
   CSB_PACKAGE,  // source: digest, a folder below packages/ of the data directory; target; read-only as CSB_BIND
 };
 // One step of building the root, in order; targets are relative to the new root. A CSB_PACKAGE without a source takes the

@@ -57,6 +57,7 @@ struct Server {
 
         let registry = try await FunctionRegistry(
             store: store, packages: packages, runtimes: RuntimeCatalog(offered: facts.runtimes.map(\.name)), now: wallMilliseconds)
+        let layers = try await LayerRegistry(store: store, packages: packages, now: wallMilliseconds)
         let snapshot = await registry.snapshot
         let metrics = ServerMetrics()
         let urls = TriggerActivities()
@@ -107,19 +108,22 @@ struct Server {
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
-            routes: LambdaRoutes(registry: registry, baseURL: baseURL, busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }) {
+            routes: LambdaRoutes(
+                registry: registry, layers: layers, baseURL: baseURL, defaults: (configuration.account, configuration.region),
+                describe: { version in try await loop.submit { pipeline.value.describe(version) }.get() },
+                busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }) {
                 try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
             }.all + EventSourceMappingRoutes(
                     mappings: mappings, functions: registry, now: wallMilliseconds,
                     missing: { SourceConnectors.builtIn[$0] == nil ? $0.notBuiltIn : nil }, queue: { try await events.queue($0) }
                 ).all
-                + hooks.all + watches.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
+                + LayerRoutes(layers: layers, baseURL: baseURL).all + hooks.all + watches.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
                 + ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder).all,
             keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
         // Before anything can be deployed: a package whose record is not saved yet looks like garbage.
-        _ = try? await packages.collectGarbage(keeping: registry.referencedPackages())
+        _ = try? await packages.collectGarbage(keeping: registry.referencedPackages().union(layers.referencedPackages()))
         let gateway = try await GatewayServer.start(
             listeningSocket: Supervisor.listenerDescriptor, on: loop, configuration: gatewayConfiguration, services: services, isReady: false)
         await registry.subscribe { snapshot, changed in

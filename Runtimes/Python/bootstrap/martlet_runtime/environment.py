@@ -46,7 +46,7 @@ def apply(function, snapshot):
             "AWS_LAMBDA_FUNCTION_NAME": function["functionName"],
             "AWS_LAMBDA_FUNCTION_VERSION": function["functionVersion"],
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function["memorySize"]),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if snapshot else "on-demand",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": function.get("initializationType") or ("snap-start" if snapshot else "on-demand"),
             "AWS_LAMBDA_LOG_GROUP_NAME": function["logGroup"],
             "AWS_LAMBDA_LOG_STREAM_NAME": function["logStream"],
             "LAMBDA_TASK_ROOT": task_root,
