@@ -1,12 +1,15 @@
 import DurableQueue
 import FunctionModel
+import JSONValues
 import Synchronization
 
 /// Sends what waits for API destinations, each destination at its own pace.
 public final class HTTPRunner: Sendable {
     private static let lease: Int64 = 60_000
-    /// Requests to one destination at the same time.
+    /// Events on their way to one destination at the same time, and in one batch.
     private static let width = 16
+    /// Of the data of one batch; a larger event goes alone.
+    private static let maximumBatchBytes = 1 << 20
 
     private let store: any QueueStore
     private let registry: EventBusRegistry
@@ -82,11 +85,14 @@ public final class HTTPRunner: Sendable {
             while !Task.isCancelled {
                 let claimed = try await store.claim(from: key.queue, limit: Self.width, lease: Self.lease, now: now())
                 guard !claimed.isEmpty else { return }
+                var waiting: [Waiting] = []
+                for message in claimed { if let one = await self.waiting(message, of: key) { waiting.append(one) } }
+                let requests = Self.requests(waiting)
                 await withTaskGroup(of: Void.self) { group in
-                    for message in claimed { group.addTask { await self.send(message, to: key) } }
+                    for request in requests { group.addTask { await self.deliver(request, to: key) } }
                 }
                 let rate = registry.table.endpoints[key]?.definition["InvocationRateLimitPerSecond"]?.integer ?? 300
-                try await Task.sleep(for: .seconds(Double(claimed.count) / Double(rate)))
+                try await Task.sleep(for: .seconds(Double(requests.count) / Double(rate)))
             }
         } catch let error as ServiceError where error.code == .resourceNotFound {
             // Its queue is gone.
@@ -96,30 +102,83 @@ public final class HTTPRunner: Sendable {
         }
     }
 
-    private func send(_ claimed: ClaimedMessage, to key: EndpointKey) async {
+    /// A message that was claimed, read.
+    private struct Waiting: Sendable {
+        let claimed: ClaimedMessage
+        let claim: Posting.Claim
+        let planned: PlannedDelivery
+        let outgoing: OutgoingEvent
+    }
+
+    /// - Returns: nil for one that says nothing to anybody, which is done with.
+    private func waiting(_ claimed: ClaimedMessage, of key: EndpointKey) async -> Waiting? {
         let claim = Posting.Claim(queue: key.queue, receipt: claimed.receipt)
         do {
             let message = try BusMessage(claimed.message)
             guard let json = message.target, let rule = message.rule.flatMap(RuleKey.init(arn:)) else {
                 _ = try await store.post([Posting(deliveries: [], claim: claim)], now: now())
-                return
+                return nil
             }
             let target = try RuleTarget(json, bus: rule.bus)
             let planned = PlannedDelivery(rule: rule, target: target, event: message.event, result: .failure(DeliveryFault(.noResource, "")))
-            guard let fault = await fault(of: message.event, target, rule, key) else {
-                _ = try await store.post([Posting(deliveries: [], claim: claim)], now: now())
-                return poster.count(planned, .delivered, nil)
-            }
-            try await poster.failed(planned, fault, claimed, claim)
+            return Waiting(claimed: claimed, claim: claim, planned: planned, outgoing: OutgoingEvent(message.event, for: target, rule: rule))
         } catch {
-            // The lease ends, and it comes again.
-            observer.failure("an event for an API destination could not be settled", key.name, "\(error)")
+            observer.failure("an event for an API destination could not be read", key.name, "\(error)")
+            return nil
         }
     }
 
-    /// - Returns: nil where the endpoint took it.
-    private func fault(of event: BusEvent, _ target: RuleTarget, _ rule: RuleKey, _ key: EndpointKey) async -> DeliveryFault? {
+    /// What goes out in one request: each event alone, but those for a target in batched mode, in their order.
+    private static func requests(_ waiting: [Waiting]) -> [[Waiting]] {
+        var requests: [[Waiting]] = []
+        var open: [BatchKey: Int] = [:]
+        for one in waiting {
+            guard one.planned.target.http.mode == .batched else {
+                requests.append([one])
+                continue
+            }
+            let key = BatchKey(rule: one.planned.rule, target: one.planned.target.json)
+            if let index = open[key], requests[index].reduce(one.outgoing.data.count, { $0 + $1.outgoing.data.count }) <= maximumBatchBytes {
+                requests[index].append(one)
+            } else {
+                open[key] = requests.count
+                requests.append([one])
+            }
+        }
+        return requests
+    }
+
+    private struct BatchKey: Hashable {
+        let rule: RuleKey
+        let target: JSON
+    }
+
+    private func deliver(_ waiting: [Waiting], to key: EndpointKey) async {
+        let fault = await fault(of: waiting, key)
+        if let fault, !fault.isRetriable, waiting.count > 1 {
+            // One of them may be what the endpoint does not like: no other is given up for it.
+            for one in waiting { await deliver([one], to: key) }
+            return
+        }
+        for one in waiting {
+            do {
+                guard let fault else {
+                    _ = try await store.post([Posting(deliveries: [], claim: one.claim)], now: now())
+                    poster.count(one.planned, .delivered, nil)
+                    continue
+                }
+                try await poster.failed(one.planned, fault, one.claimed, one.claim)
+            } catch {
+                // The lease ends, and it comes again.
+                observer.failure("an event for an API destination could not be settled", key.name, "\(error)")
+            }
+        }
+    }
+
+    /// - Returns: nil where the endpoint took them.
+    private func fault(of waiting: [Waiting], _ key: EndpointKey) async -> DeliveryFault? {
         let table = registry.table
+        guard let target = waiting.first?.planned.target else { return nil }
         guard let destination = table.endpoints[key], destination.arn == target.arn else {
             return DeliveryFault(.noResource, "the API destination \(key.name) does not exist")
         }
@@ -129,7 +188,7 @@ public final class HTTPRunner: Sendable {
         guard let connection else { return DeliveryFault(.noResource, "the connection of the API destination \(key.name) does not exist") }
         let request: OutgoingRequest
         do throws(EventBusError) {
-            request = try OutgoingRequest(event, payload: target.payload(of: event, rule: rule), destination: destination, connection: connection)
+            request = try OutgoingRequest(waiting.map(\.outgoing), target.http, destination: destination, connection: connection)
         } catch {
             return DeliveryFault(.invalidParameter, error.message)
         }

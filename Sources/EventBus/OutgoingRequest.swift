@@ -1,7 +1,7 @@
 import FoundationEssentials
 import JSONValues
 
-/// A request that carries an event to an HTTP endpoint.
+/// A request that carries events to an HTTP endpoint.
 public struct OutgoingRequest: Sendable {
     public let url: EndpointURL
     public let method: String
@@ -23,23 +23,54 @@ public protocol EndpointClient: Sendable {
     func send(_ request: OutgoingRequest) async -> OutgoingResult
 }
 
-extension OutgoingRequest {
-    /// A CloudEvent in binary mode: the event's attributes as headers, the target's input as the data.
-    ///
-    /// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
-    init(_ event: BusEvent, payload: [UInt8], destination: StoredEndpoint, connection: StoredEndpoint?) throws(EventBusError) {
-        url = try EndpointURL(destination.definition["InvocationEndpoint"]?.string ?? "")
-        method = destination.definition["HttpMethod"]?.string ?? "POST"
-        body = method == "GET" || method == "HEAD" ? [] : payload
-        headers = Self.attributes(of: event).map { ("ce-\($0.name)", HTTPText.encoded($0.value.string ?? $0.value.text())) }
-            + (body.isEmpty ? [] : [("Content-Type", "application/json; charset=utf-8")]) + Self.authorization(connection)
+/// An event as its target gets it.
+struct OutgoingEvent: Sendable {
+    /// The attributes of a CloudEvent; the data's type is not among them.
+    let attributes: [JSON.Member]
+    /// JSON.
+    let data: [UInt8]
+
+    /// With the attributes that came with a CloudEvent, else with some made of the envelope.
+    init(_ event: BusEvent, for target: RuleTarget, rule: RuleKey) {
+        data = target.payload(of: event, rule: rule)
+        if case .object(let members)? = event.json["cloudevent"] {
+            attributes = members.filter { $0.name != "datacontenttype" }
+        } else {
+            let names = [("id", "id"), ("source", "source"), ("type", "detail-type"), ("time", "time")]
+            attributes = [.init("specversion", .string("1.0"))] + names.compactMap { name, member in event.json[member].map { .init(name, $0) } }
+        }
     }
 
-    /// As they came with a CloudEvent, else made of the envelope.
-    private static func attributes(of event: BusEvent) -> [JSON.Member] {
-        if case .object(let members)? = event.json["cloudevent"] { return members.filter { $0.name != "datacontenttype" } }
-        let names = [("id", "id"), ("source", "source"), ("type", "detail-type"), ("time", "time")]
-        return [.init("specversion", .string("1.0"))] + names.compactMap { name, member in event.json[member].map { .init(name, $0) } }
+    /// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+    var document: [UInt8] {
+        let members = JSON.object(attributes + [.init("datacontenttype", .string("application/json"))]).text().utf8
+        return Array(members.dropLast()) + Array(#","data":"#.utf8) + data + [UInt8(ascii: "}")]
+    }
+}
+
+extension OutgoingRequest {
+    /// - Parameter events: one, or in batched mode any number.
+    /// - Throws: where the destination cannot take them so.
+    init(_ events: [OutgoingEvent], _ parameters: HTTPParameters, destination: StoredEndpoint, connection: StoredEndpoint?) throws(EventBusError) {
+        url = try EndpointURL(destination.definition["InvocationEndpoint"]?.string ?? "")
+        method = destination.definition["HttpMethod"]?.string ?? "POST"
+        let hasBody = method != "GET" && method != "HEAD"
+        guard hasBody || parameters.mode == .binary else {
+            throw .invalid("The API destination \(destination.key.name) uses \(method), which has no body for a CloudEvent in structured or batch mode.")
+        }
+        var headers = Self.authorization(connection)
+        headers += parameters.headers.filter { own in !headers.contains { $0.name.lowercased() == own.name.lowercased() } }
+        switch parameters.mode {
+        case .binary:
+            body = hasBody ? events.first?.data ?? [] : []
+            headers += (events.first?.attributes ?? []).map { ("ce-\($0.name)", HTTPText.encoded($0.value.string ?? $0.value.text())) }
+            if !body.isEmpty, !headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+                headers.append(("Content-Type", "application/json; charset=utf-8"))
+            }
+        case .structured: body = events.first?.document ?? []
+        case .batched: body = [UInt8(ascii: "[")] + Array(events.map(\.document).joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "]")]
+        }
+        self.headers = headers
     }
 
     private static func authorization(_ connection: StoredEndpoint?) -> [(name: String, value: String)] {

@@ -36,7 +36,7 @@ public struct RuleTarget: Sendable {
     }
 
     private static let known: Set<String> = [
-        "Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "SqsParameters", "RetryPolicy", "DeadLetterConfig",
+        "Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "SqsParameters", "HttpParameters", "RetryPolicy", "DeadLetterConfig",
     ]
     static let maximumInput = 8_192
 
@@ -47,6 +47,7 @@ public struct RuleTarget: Sendable {
     let destination: Destination
     let input: Input
     let groupID: String?
+    let http: HTTPParameters
     public let deadLetters: QueueKey?
     /// Attempts after the first, 0…185.
     let maximumRetries: Int
@@ -74,6 +75,7 @@ public struct RuleTarget: Sendable {
         let parameters = try fields.object("SqsParameters")
         groupID = try parameters.map { parameters throws(EventBusError) in try Members(parameters).text("MessageGroupId", maximum: 100) } ?? nil
         try Self.check(destination, hasParameters: parameters != nil, groupID: groupID, id: id)
+        http = try Self.http(fields, destination, id)
         let letters = try fields.object("DeadLetterConfig").map { config throws(EventBusError) in try Members(config).text("Arn", maximum: 1600) } ?? nil
         deadLetters = try letters.map { arn throws(EventBusError) in
             guard let key = QueueKey(arn: arn), key.account == bus.account, key.region == bus.region, !key.name.contains(":"), !key.name.hasSuffix(".fifo")
@@ -96,6 +98,12 @@ public struct RuleTarget: Sendable {
         case .function, .eventBus, .endpoint:
             if hasParameters { throw .invalid("SqsParameters of target \(id) is for queues only.") }
         }
+    }
+
+    private static func http(_ fields: Members, _ destination: Destination, _ id: String) throws(EventBusError) -> HTTPParameters {
+        guard let parameters = try fields.object("HttpParameters") else { return .none }
+        guard case .endpoint = destination else { throw .invalid("HttpParameters of target \(id) is for API destinations only.") }
+        return try HTTPParameters(parameters, target: id)
     }
 
     private static func input(_ fields: Members, _ id: String, _ destination: Destination) throws(EventBusError) -> Input {

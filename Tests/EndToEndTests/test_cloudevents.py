@@ -263,6 +263,39 @@ def test_an_event_of_boto_goes_out_as_a_cloudevent(events, receiver, outbox):
     assert (read.get_id(), read.get_source(), read.get_type(), read.get_data()) == (sent, "shop", "order placed", {"n": 1})
 
 
+def resend(events, bus, content_type):
+    """The same target, its events in another form."""
+    target = events.list_targets_by_rule(Rule="all", EventBusName=bus)["Targets"][0]
+    target["HttpParameters"] = {"HeaderParameters": {"Content-Type": content_type, "X-Shop": "berlin"}}
+    events.put_targets(Rule="all", EventBusName=bus, Targets=[target])
+
+
+def test_an_event_goes_out_in_structured_mode(w, events, receiver, outbox):
+    bus, _ = outbox
+    resend(events, bus, "application/cloudevents+json")
+    event = CloudEvent(attributes(subject="order 7 ä", datacontenttype="application/json", shop="berlin"), {"total": 12})
+    assert send(w, bus, binding.to_binary_event(event)).status == 202
+    _, headers, body = wait_until(lambda: receiver.requests, 10, lambda: w.log_text(2000))[0]
+    assert headers["Content-Type"] == "application/cloudevents+json" and headers["X-Shop"] == "berlin" and not any(h.lower().startswith("ce-") for h in headers)
+    read = binding.from_structured_event(binding.HTTPMessage({k.lower(): v for k, v in headers.items()}, body))
+    assert read.get_id() == event.get_id() and read.get_subject() == event.get_subject() and read.get_extension("shop") == "berlin" and read.get_data() == {"total": 12}
+
+
+def test_events_go_out_in_batch_mode_and_can_come_in_again(w, events, receiver, outbox, inbox):
+    bus, _ = outbox
+    other, take = inbox
+    resend(events, bus, "application/cloudevents-batch+json")
+    # While the first is tried in vain, others gather.
+    receiver.answers = [503]
+    for number in range(5):
+        events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "order", "Detail": json.dumps({"n": number})}])
+    seen = lambda: sorted(event["data"]["n"] for _, _, body in receiver.requests[1:] for event in json.loads(body))
+    wait_until(lambda: seen() == [0, 1, 2, 3, 4], 20, lambda: (seen(), w.log_text(2000)))
+    for _, headers, body in receiver.requests[1:]:
+        assert w.http("POST", f"/events/{other}", body, {"Content-Type": headers["Content-Type"]}).status == 202
+    assert sorted(event["detail"]["n"] for event in take(5)) == [0, 1, 2, 3, 4]
+
+
 def test_an_endpoint_that_fails_is_tried_again_and_then_given_up(w, events, sqs, receiver, outbox):
     bus, url = outbox
     receiver.answers = [503]

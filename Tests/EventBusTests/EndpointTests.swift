@@ -36,6 +36,61 @@ import Testing
         #expect(try await bus.messages("http:d").isEmpty)
     }
 
+    private func target(_ arn: String, _ type: String, more: String = "") -> String {
+        "[{\"Id\":\"1\",\"Arn\":\"\(arn)\",\"InputPath\":\"$.detail\",\"HttpParameters\":{\"HeaderParameters\":{\"Content-Type\":\"\(type)\",\"X-Shop\":\"b\"}}\(more)}]"
+    }
+
+    @Test func aContentTypeAsksForTheEventAsOneDocument() async throws {
+        let (bus, arn) = try await bus()
+        defer { bus.end() }
+        try await bus.rule("r", #"{"source":["shop"]}"#, targets: target(arn, "application/cloudevents+json; charset=utf-8"))
+        let sending = Task { await bus.service.sender.run() }
+        defer { sending.cancel() }
+        let id = try await bus.put(#"{"n":1}"#)["Entries"]?.array?.first?["EventId"]?.string
+        try await until("the request") { bus.counted[.delivered] == 1 }
+        let request = try #require(bus.client.requests.first)
+        let headers = Dictionary(request.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
+        #expect(headers["content-type"] == "application/cloudevents+json; charset=utf-8" && headers["x-shop"] == "b" && headers["x-key"] == "s" && headers["ce-id"] == nil)
+        let document = try JSON(parsing: request.body)
+        #expect(document["id"]?.string == id && document["specversion"]?.string == "1.0" && document["type"]?.string == "order")
+        #expect(document["datacontenttype"]?.string == "application/json" && document["data"] == .object([.init("n", .integer(1))]))
+    }
+
+    @Test func whatWaitsForATargetInBatchModeGoesInOneRequestAndIsJudgedAloneIfItIsRefused() async throws {
+        let (bus, arn) = try await bus()
+        defer { bus.end() }
+        try await bus.make("dead")
+        try await bus.rule(
+            "r", #"{"source":["shop"]}"#,
+            targets: target(arn, "application/cloudevents-batch+json", more: #","DeadLetterConfig":{"Arn":"arn:aws:sqs:us-east-1:123456789012:dead"}"#))
+        for number in 0..<3 { try await bus.put("{\"n\":\(number)}") }
+        bus.client.answers = [.status(503), .status(400), .status(200), .status(400), .status(200)]
+        let sending = Task { await bus.service.sender.run() }
+        defer { sending.cancel() }
+        try await until("the end") {
+            bus.clock.advance(10_000)
+            _ = try await bus.queues.advance(now: bus.clock.time)
+            return bus.counted[.delivered] == 2 && bus.counted[.deadLettered] == 1
+        }
+        let sizes = try bus.client.requests.map { try JSON(parsing: $0.body).array?.count }
+        #expect(sizes == [3, 3, 1, 1, 1])
+        let first = try JSON(parsing: try #require(bus.client.requests.first).body)
+        #expect(first.array?.compactMap { $0["data"]?["n"]?.integer } == [0, 1, 2])
+        #expect(try await bus.messages("dead").count == 1)
+    }
+
+    @Test(arguments: [
+        #"{"HeaderParameters":{"Host":"a"}}"#, #"{"HeaderParameters":{"ce-id":"a"}}"#, #"{"HeaderParameters":{"a b":"c"}}"#, #"{"HeaderParameters":{"a":"b\r\nc"}}"#,
+        #"{"HeaderParameters":{"a":1}}"#, #"{"QueryStringParameters":{"a":"b"}}"#,
+    ])
+    func parametersThatCannotWorkAreRefused(parameters: String) async throws {
+        let (bus, arn) = try await bus()
+        defer { bus.end() }
+        await #expect(throws: EventBusError.self) {
+            try await bus.rule("r", #"{"source":["shop"]}"#, targets: "[{\"Id\":\"1\",\"Arn\":\"\(arn)\",\"HttpParameters\":\(parameters)}]")
+        }
+    }
+
     @Test(arguments: [(503, 4, "delivered"), (429, 4, "delivered"), (404, 1, "INVALID_PARAMETER"), (301, 1, "INVALID_PARAMETER"), (0, 4, "delivered"), (-1, 1, "NO_PERMISSIONS")])
     func whatAnEndpointSaysDecidesOnFurtherAttempts(status: Int, attempts: Int, end: String) async throws {
         let (bus, arn) = try await bus()
