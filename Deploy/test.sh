@@ -77,10 +77,12 @@ for folder in Runtimes/*/tests; do
     name=$(printf '%s' "$folder" | tr / -)
     run_pytest "$name" "$folder"
 done
-selection=()
-if $quick; then selection=(-m "not long"); fi
-run_pytest SandboxSecurityTests Tests/SandboxSecurityTests "${selection[@]}"
-run_pytest EndToEndTests Tests/EndToEndTests "${selection[@]}"
+selection=
+if $quick; then selection=" and not long"; fi
+run_pytest SandboxSecurityTests Tests/SandboxSecurityTests -m "not alone$selection"
+# Most of their time the tests wait: two files at a time.
+run_pytest EndToEndTests Tests/EndToEndTests -m "not alone$selection" -n 2 --dist loadfile
+run_pytest EndToEndTests-alone Tests/EndToEndTests -m "alone$selection"
 
 step "results"
 /usr/bin/python3 - "$results" "${crashed[@]}" <<'PY'

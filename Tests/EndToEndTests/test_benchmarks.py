@@ -10,6 +10,8 @@ import pytest
 
 from harness.world import ROOT
 
+pytestmark = pytest.mark.alone
+
 # Tables by suite. A suite whose sample is missing gives a reason instead.
 TABLES = {
     "cold": {"cold"},

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -204,9 +205,14 @@ class World:
                 found.append(repr(process))
         groups, mounts, interfaces = self.before
         found += sorted(g for g in processes.cgroups_of_martlet() - groups if self.instance_is_ours(g))
-        found += sorted(m for m in processes.mounts() - mounts if "martlet" in m or str(self.data) in m or "nsfs" in m)
+        found += sorted(m for m in processes.mounts() - mounts if ("martlet" in m or "nsfs" in m) and not self.is_anothers(m))
         found += sorted(processes.network_interfaces() - interfaces)
         return found
+
+    def is_anothers(self, mount):
+        """Below the folder of a test run beside this one."""
+        folders = set(re.findall(r"/martlet-test-[^/ ]*", mount))
+        return bool(folders) and folders.isdisjoint(re.findall(r"/martlet-test-[^/ ]*", f"{self.folder} {self.data}"))
 
     def instance_is_ours(self, group):
         """The server names its cgroups by its data directory's device and inode."""
