@@ -1,5 +1,5 @@
 import AccessControl
-import FunctionModel
+public import FunctionModel
 import LambdaAPI
 import NIOCore
 import Registry
@@ -61,16 +61,7 @@ extension LambdaRoutes {
     }
 
     private func response(_ target: FunctionTarget, _ url: FunctionURL) -> FunctionURLConfigResponse {
-        FunctionURLConfigResponse(key: target.key, alias: target.qualifier, url: url, address: address(of: url, target))
-    }
-
-    /// Under its name for a function of the default account and region, else under the URL's ID.
-    private func address(of url: FunctionURL, _ target: FunctionTarget) -> String {
-        if target.key.account == defaults.account, target.key.region == defaults.region, target.qualifier == nil {
-            return "\(baseURL)/fn/\(target.key.name)/"
-        }
-        let port = baseURL.split(separator: ":").last.flatMap { Int($0) }.map { ":\($0)" } ?? ""
-        return "http://\(url.id)\(RequestRoute.hostSuffix)\(port)/"
+        FunctionURLConfigResponse(key: target.key, alias: target.qualifier, url: url, address: addresses.address(of: url, target.key, alias: target.qualifier))
     }
 
     /// A URL is the function's or an alias's, never a version's.
@@ -82,5 +73,27 @@ extension LambdaRoutes {
             try validation.check()
         }
         return target
+    }
+}
+
+/// Where function URLs are reached.
+public struct FunctionURLAddresses: Sendable {
+    private let baseURL: String
+    private let account: String
+    private let region: String
+
+    /// - Parameters:
+    ///   - baseURL: without a closing slash.
+    ///   - defaults: the account and region whose functions are reached under their names.
+    public init(baseURL: String, defaults: (account: String, region: String)) {
+        self.baseURL = baseURL
+        (account, region) = defaults
+    }
+
+    /// Under its name for a function of the default account and region, else under the URL's ID.
+    public func address(of url: FunctionURL, _ key: FunctionKey, alias: String? = nil) -> String {
+        if key.account == account, key.region == region, alias == nil { return "\(baseURL)/fn/\(key.name)/" }
+        let port = baseURL.split(separator: ":").last.flatMap { Int($0) }.map { ":\($0)" } ?? ""
+        return "http://\(url.id)\(RequestRoute.hostSuffix)\(port)/"
     }
 }

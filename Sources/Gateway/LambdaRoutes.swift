@@ -10,8 +10,7 @@ public struct LambdaRoutes: Sendable {
     let registry: FunctionRegistry
     private let layers: LayerRegistry
     let baseURL: String
-    /// Whose functions are reached under their names.
-    let defaults: (account: String, region: String)
+    let addresses: FunctionURLAddresses
     private let maximumUpload: Int
     /// What a version has in memory; nil for nothing.
     let describe: @Sendable (FunctionVersion) async throws -> HostDescription?
@@ -31,7 +30,7 @@ public struct LambdaRoutes: Sendable {
         self.registry = registry
         self.layers = layers
         self.baseURL = baseURL
-        self.defaults = defaults
+        addresses = FunctionURLAddresses(baseURL: baseURL, defaults: defaults)
         self.describe = describe
         self.maximumUpload = maximumUpload
         self.queueExists = queueExists

@@ -100,6 +100,23 @@ def test_events_of_an_alias_have_a_configuration_of_its_own(boto, function):
     assert boto.invoke(FunctionName=function, Qualifier="events", InvocationType="Event")["StatusCode"] == 202
 
 
+def test_a_queue_feeds_an_alias(w, boto, function):
+    boto.create_alias(FunctionName=function, Name="queue", FunctionVersion="2")
+    sqs = w.boto(service="sqs")
+    queue = sqs.create_queue(QueueName="for-an-alias")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    mapping = boto.create_event_source_mapping(FunctionName=f"{function}:queue", EventSourceArn=arn)
+    assert mapping["FunctionArn"].endswith(":f:queue")
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    ran = []
+
+    def has_run():
+        ran[:] = [record for record in w.records(function) if record["trigger"] == "queue"]
+        return ran
+    wait_until(has_run, 30, "a message came through")
+    assert {record["version"] for record in ran} == {"2"}
+
+
 def test_a_url_for_each_alias(w, boto, function):
     boto.create_alias(FunctionName=function, Name="web", FunctionVersion="2")
     cors = {"AllowOrigins": ["https://page.example"], "AllowMethods": ["GET", "POST"], "AllowHeaders": ["x-a"], "ExposeHeaders": ["x-b"],
@@ -128,6 +145,8 @@ def test_a_url_for_each_alias(w, boto, function):
     # Without a policy the function's own fields count.
     assert w.http("GET", "/fn/f", headers={"Origin": "https://page.example"}).headers["Access-Control-Allow-Origin"] == "https://own.example"
     assert w.http("GET", "/fn/f:web").text == "code 2" and w.http("GET", "/fn/f:1").text == "code 1"
+    urls = {t["name"]: t["source"] for t in w.cli_json("triggers", function)["triggers"] if t["kind"] == "url"}
+    assert urls == {"f": f"{w.endpoint}/fn/f", "f:web": made["FunctionUrl"].rstrip("/")}
     changed = boto.update_function_url_config(FunctionName=function, Qualifier="web", Cors={}, InvokeMode="RESPONSE_STREAM")
     assert "Cors" not in changed and changed["InvokeMode"] == "RESPONSE_STREAM"
     boto.delete_function_url_config(FunctionName=function, Qualifier="web")

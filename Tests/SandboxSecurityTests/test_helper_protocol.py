@@ -189,6 +189,8 @@ def usable(helper, identifier=1000):
 
 @pytest.mark.parametrize("request_", [
     dict(package="../" * 21 + "x"), dict(package="A" * 64), dict(package=GOOD[:-1]), dict(package=GOOD + "0"), dict(package="/" * 64),
+    dict(package=GOOD + "A" * 64), dict(package=GOOD + GOOD[:-1]), dict(package=GOOD * 3), dict(package=GOOD + "../" * 21 + "x"),
+    dict(package=GOOD + "cd" * 32), dict(package="cd" * 32 + GOOD),
     dict(package=GOOD.encode() + b"\0\nprovided"), dict(package=GOOD.encode()), dict(package=GOOD.encode() + b"\nprovided\nmore"), dict(package=b"\xff" * 64 + b"\nprovided"),
     dict(package="cd" * 32), dict(runtime="../../../../etc"), dict(runtime=""), dict(runtime="/"), dict(memory=0), dict(memory=2**63), dict(storage=0),
     dict(storage=2**40), dict(descriptors=0), dict(descriptors=2), dict(descriptors=4), dict(descriptors=12), dict(identifier=0xFFFFFFFF), dict(identifier=1 << 30),
@@ -215,10 +217,24 @@ def test_only_real_packages_are_mounted(helper, trick):
     else:
         os.mkfifo(wanted)
     refused(helper, package="cd" * 32)
+    refused(helper, package=GOOD + "cd" * 32)
     if trick == "links above":
         packages.unlink()
         (helper.data / "other").rename(packages)
     usable(helper)
+
+
+def test_layers_lie_under_opt_and_cannot_be_written(helper):
+    layers = helper.data / "packages" / ("12" * 32)
+    layers.mkdir()
+    (layers / "tool").write_text("of a layer")
+    (layers / "out").symlink_to("/etc/shadow")
+    sandbox = Sandbox(helper, 1, package=GOOD + "12" * 32)
+    assert sandbox.answer.value == 0, sandbox.answer.payload
+    sandbox.slot(0)
+    found = sandbox.run("cat /opt/tool; echo; cat /opt/out 2>/dev/null; (echo x > /opt/tool) 2>/dev/null; (echo x > /opt/new) 2>/dev/null; ls /opt")
+    assert found.split("\n")[0] == "of a layer" and found.split("\n")[1:3] == ["out", "tool"], found
+    assert (layers / "tool").read_text() == "of a layer"
 
 
 def test_links_in_a_package_lead_nowhere_outside(helper):

@@ -98,7 +98,9 @@ struct Server {
             WebhookTriggers(webhooks: webhooks, baseURL: baseURL), ScheduleTriggers(service: scheduler.service, activities: scheduler.runner.activities),
             FolderTriggers(watcher: watcher), EventSourceMappingTriggers(mappings: mappings, store: events.store),
             EventBusTriggers(service: eventBus.service),
-            FunctionURLTriggers(registry: registry, activities: urls, baseURL: baseURL),
+            FunctionURLTriggers(
+                registry: registry, activities: urls,
+                addresses: FunctionURLAddresses(baseURL: baseURL, defaults: (configuration.account, configuration.region))),
         ]
         let admin = AdminRoutes(
             registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,

@@ -3,6 +3,7 @@ internal import EventDispatch
 internal import EventSourceMappings
 internal import ExternalSources
 internal import FunctionModel
+internal import Gateway
 internal import Registry
 internal import Scheduler
 internal import Schedules
@@ -74,21 +75,27 @@ struct ScheduleTriggers: TriggerCatalog {
     }
 }
 
-/// Function URLs; calls are counted where their usage is recorded.
+/// Function URLs; calls are counted where their usage is recorded, for a function and its aliases together.
 struct FunctionURLTriggers: TriggerCatalog {
     let registry: FunctionRegistry
     let activities: TriggerActivities
-    let baseURL: String
+    let addresses: FunctionURLAddresses
 
     /// - Returns: the name under which a function's calls are counted.
     static func name(_ key: FunctionKey) -> String { key.description }
 
     func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
-        await registry.functions(account: account, region: region).compactMap { record in
-            guard record.url != nil else { return nil }
-            return TriggerEntry(
-                kind: "url", name: record.key.name, source: "\(baseURL)/fn/\(record.key.name)", target: record.key.arn,
-                state: record.reservedConcurrency == 0 ? .disabled : .enabled, activity: activities.activity(Self.name(record.key)), now: now)
+        await registry.functions(account: account, region: region).flatMap { record in
+            let own = record.url.map { [entry(record, $0, alias: nil, now: now)] } ?? []
+            return own + record.aliasURLs.sorted { $0.key < $1.key }.map { entry(record, $0.value, alias: $0.key, now: now) }
         }
+    }
+
+    private func entry(_ record: FunctionRecord, _ url: FunctionURL, alias: String?, now: Int64) -> TriggerEntry {
+        let suffix = alias.map { ":\($0)" } ?? ""
+        return TriggerEntry(
+            kind: "url", name: record.key.name + suffix, source: String(addresses.address(of: url, record.key, alias: alias).dropLast()),
+            target: record.key.arn + suffix, state: record.reservedConcurrency == 0 ? .disabled : .enabled,
+            activity: activities.activity(Self.name(record.key)), now: now)
     }
 }
