@@ -75,6 +75,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "FunctionModel", swiftSettings: strict),
         .target(name: "JSONValues", swiftSettings: strict),
+        .target(name: "EventStream", swiftSettings: strict),
         .target(name: "LinuxPrimitives", dependencies: ["CChild"], swiftSettings: strict),
         .target(name: "Sandbox", dependencies: ["CChild", "LinuxPrimitives"], swiftSettings: strict),
         .target(name: "Telemetry", dependencies: ["FunctionModel"], swiftSettings: strict),
@@ -100,6 +101,7 @@ let package = Package(
         .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "EventBus", dependencies: ["CloudEvents", "DurableQueue", "EventPatterns", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
+        .target(name: "LogsAPI", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "SQSAPI", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", crypto], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
 
@@ -132,8 +134,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionModel", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks",
+                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "InvocationPipeline", "JSONValues",
+                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks",
             ] + nio,
             swiftSettings: strict),
 
@@ -142,7 +144,7 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway",
-                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "Metering", "ObjectEvents", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
+                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
             swiftSettings: strict),
@@ -152,6 +154,7 @@ let package = Package(
             swiftSettings: strict),
 
         .testTarget(name: "JSONValuesTests", dependencies: ["JSONValues"], swiftSettings: strict),
+        .testTarget(name: "EventStreamTests", dependencies: ["EventStream"], swiftSettings: strict),
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
@@ -193,6 +196,7 @@ let package = Package(
         .testTarget(name: "TriggersTests", dependencies: ["Triggers"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(name: "LambdaAPITests", dependencies: ["ExternalSources", "FunctionModel", "LambdaAPI"], swiftSettings: strict),
+        .testTarget(name: "LogsAPITests", dependencies: ["FunctionModel", "JSONValues", "LogsAPI"], swiftSettings: strict),
         .testTarget(name: "RegistryTests", dependencies: ["FunctionModel", "Registry"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

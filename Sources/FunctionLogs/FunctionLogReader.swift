@@ -5,6 +5,8 @@ import Glibc
 /// A part of a function's log.
 public struct LogPage: Hashable, Sendable {
     public var lines: [LogLine]
+    /// Where each of the lines begins; as many as lines.
+    public var positions: [LogCursor] = []
     /// Where to go on, also when there are no lines.
     public var next: LogCursor
     /// Lines behind the given cursor were deleted before they were read, so some may be missing before `lines`.
@@ -66,6 +68,9 @@ public actor FunctionLogReader {
             // Numbers only rise: a cursor beyond them all belongs to a log that is gone.
             if rest.first != cursor.file { page.hasGap = true }
             if rest.isEmpty { rest = numbers[...] }
+        } else if let since {
+            // A file's number is the time of its making or later, and nothing was written to the one before it from then on.
+            while rest.count > 1, rest[rest.startIndex + 1] < UInt64(clamping: since) { rest.removeFirst() }
         }
         let filter = Filter(since: since, requestID: requestID, limit: min(max(limit, 1), Self.maximumLimit))
         var bytes = 0
@@ -83,6 +88,17 @@ public actor FunctionLogReader {
             if page.isPartial { break }
         }
         return page
+    }
+
+    /// Bytes that a function's log takes on the disk.
+    public func size(of function: FunctionKey) throws(FunctionLogError) -> Int {
+        let path = try folder.folder(of: function)
+        var total = 0
+        for number in try folder.files(in: path) {
+            var status = stat()
+            if fstatat(folder.descriptor, "\(path)/\(LogFolder.fileName(number))", &status, 0) == 0 { total += Int(status.st_size) }
+        }
+        return total
     }
 
     private struct Filter {
@@ -129,6 +145,7 @@ public actor FunctionLogReader {
                 }
                 bytes += line.text.utf8.count
                 page.lines.append(line)
+                page.positions.append(LogCursor(file: page.next.file, offset: page.next.offset + UInt64(position)))
             }
             position = end + 1
         }

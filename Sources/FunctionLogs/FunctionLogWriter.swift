@@ -73,12 +73,12 @@ public final class FunctionLogWriter {
     /// The last line need not end in a line feed; streams that arrive in pieces go through `LogLineBuffer`. Lines longer than
     /// 64 KiB (or an eighth of a file) are split.
     /// - Throws: `FunctionLogError`; then none or only the first of the lines are in the log, and each is whole.
-    public func append(function: FunctionKey, requestID: RequestID?, timeMilliseconds: Int64, bytes: UnsafeRawBufferPointer)
-        throws(FunctionLogError)
-    {
+    public func append(
+        function: FunctionKey, requestID: RequestID?, stream: LogStreamID? = nil, timeMilliseconds: Int64, bytes: UnsafeRawBufferPointer
+    ) throws(FunctionLogError) {
         guard !bytes.isEmpty else { return }
         let state = try self.state(of: function)
-        let prefix = LogLineFormat.prefix(timeMilliseconds: timeMilliseconds, requestID: requestID)
+        let prefix = LogLineFormat.prefix(timeMilliseconds: timeMilliseconds, requestID: requestID, stream: stream)
         let longest = min(64 << 10, configuration.fileBytes / 8)
         buffer.removeAll(keepingCapacity: buffer.capacity <= 256 << 10)
         var position = 0

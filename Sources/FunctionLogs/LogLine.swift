@@ -6,12 +6,15 @@ public struct LogLine: Hashable, Sendable {
     public var timeMilliseconds: Int64
     /// nil for what was written outside an invocation: the version's init log.
     public var requestID: RequestID?
+    /// nil where it was not noted.
+    public var stream: LogStreamID?
     /// Without the line's end. Bytes that were no UTF-8 are U+FFFD.
     public var text: String
 
-    public init(timeMilliseconds: Int64, requestID: RequestID?, text: String) {
+    public init(timeMilliseconds: Int64, requestID: RequestID?, stream: LogStreamID? = nil, text: String) {
         self.timeMilliseconds = timeMilliseconds
         self.requestID = requestID
+        self.stream = stream
         self.text = text
     }
 }
@@ -38,7 +41,8 @@ public struct LogCursor: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(file)-\(offset)" }
 }
 
-/// The form of a line on disk: `time TAB request-ID-or-dash TAB text LF`, text escaped so that it holds none of these.
+/// The form of a line on disk: `time TAB request-ID-or-dash [BLANK stream] TAB text LF`, text escaped so that it holds none of
+/// the separators.
 enum LogLineFormat {
     static func append(_ text: UnsafeRawBufferPointer, prefix: [UInt8], to output: inout [UInt8]) {
         output.append(contentsOf: prefix)
@@ -81,12 +85,16 @@ enum LogLineFormat {
         return end
     }
 
-    static func prefix(timeMilliseconds: Int64, requestID: RequestID?) -> [UInt8] {
+    static func prefix(timeMilliseconds: Int64, requestID: RequestID?, stream: LogStreamID? = nil) -> [UInt8] {
         var prefix: [UInt8] = []
-        prefix.reserveCapacity(64)
+        prefix.reserveCapacity(96)
         prefix.append(contentsOf: String(timeMilliseconds).utf8)
         prefix.append(UInt8(ascii: "\t"))
         prefix.append(contentsOf: (requestID?.description ?? "-").utf8)
+        if let stream {
+            prefix.append(UInt8(ascii: " "))
+            prefix.append(contentsOf: stream.text.utf8)
+        }
         prefix.append(UInt8(ascii: "\t"))
         return prefix
     }
@@ -98,10 +106,12 @@ enum LogLineFormat {
             let second = line[(first + 1)...].firstIndex(of: UInt8(ascii: "\t")),
             let time = Int64(String(decoding: line[..<first], as: UTF8.self))
         else { return nil }
-        let name = String(decoding: line[(first + 1)..<second], as: UTF8.self)
+        let origin = String(decoding: line[(first + 1)..<second], as: UTF8.self).split(separator: " ", maxSplits: 1)
+        let name = origin.first.map(String.init) ?? ""
         let requestID = RequestID(name)
         guard requestID != nil || name == "-" else { return nil }
-        return LogLine(timeMilliseconds: time, requestID: requestID, text: unescape(line[(second + 1)...]))
+        let stream = origin.count == 2 ? LogStreamID(text: origin[1]) : nil
+        return LogLine(timeMilliseconds: time, requestID: requestID, stream: stream, text: unescape(line[(second + 1)...]))
     }
 
     private static let hexadecimal = Array("0123456789abcdef".utf8)

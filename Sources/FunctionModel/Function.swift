@@ -28,11 +28,13 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
     /// ARN of the queue that takes events which could not be processed; empty for none.
     public var deadLetterTarget: String
     public var layers: FunctionLayers
+    public var logging: LoggingConfiguration
 
     public init(
         runtime: String, handler: String, memorySize: Int = 128, timeout: Int = 3, ephemeralStorage: Int = 512,
         environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = "", deadLetterTarget: String = "",
-        layers: FunctionLayers = .none
+        layers: FunctionLayers = .none,
+        logging: LoggingConfiguration = LoggingConfiguration()
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -45,6 +47,7 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
         self.role = role
         self.deadLetterTarget = deadLetterTarget
         self.layers = layers
+        self.logging = logging
     }
 }
 

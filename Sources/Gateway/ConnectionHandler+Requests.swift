@@ -32,6 +32,12 @@ extension ConnectionHandler {
             request.target = .invoke(name: name, query: query)
             request.maximumBody = core.configuration.maximumEvent
             try beginAuthentication(target)
+        case .invokeWithResponseStream(let name, let query):
+            request.operation = "InvokeWithResponseStream"
+            request.isStreaming = true
+            request.target = .invoke(name: name, query: query)
+            request.maximumBody = core.configuration.maximumPayload
+            try beginAuthentication(target)
         case .functionURL(let name, let qualifier, let path, let query):
             request.operation = "InvokeFunctionUrl"
             request.maximumBody = core.configuration.maximumPayload
@@ -210,6 +216,11 @@ extension ConnectionHandler {
             var head = startAnswer(204)
             finishAnswer(204, &head, body: ByteBuffer())
             return
+        case "Event"? where request.isStreaming:
+            throw Refusal(
+                .invalidParameterValue,
+                "1 validation error detected: Value 'Event' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [RequestResponse, DryRun]"
+            )
         case "Event"?:
             guard let events = core.events else {
                 throw Refusal(.invalidParameterValue, "InvocationType Event is not offered here: use RequestResponse and wait for the answer")
@@ -226,6 +237,7 @@ extension ConnectionHandler {
                 "1 validation error detected: Value '\(other.prefix(64))' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]"
             )
         }
+        if request.isStreaming { return invoke({ invocation.streaming(into: $0) }, answer: EventStreamAnswer()) }
         invoke(invocation) { connection, result in connection.answerInvoke(result) }
     }
 
@@ -252,7 +264,7 @@ extension ConnectionHandler {
         }
         return Invocation(
             requestID: request.id, function: target.key, qualifier: target.qualifier, trigger: .invoke, event: event,
-            wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), arrived: request.arrived,
+            wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), traceID: traceID, arrived: request.arrived,
             arrivedMilliseconds: request.arrivedMilliseconds, deduplicationKey: try idempotencyKey())
     }
 
@@ -312,8 +324,14 @@ extension ConnectionHandler {
         finishAnswer(200, &head, body: result.payload)
     }
 
+    /// What the caller says of its trace, where a function can be shown it.
+    private var traceID: String? {
+        guard let text = request.fields.traceID, text.hasPrefix("Root="), text.utf8.count <= 256 else { return nil }
+        return text.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? text : nil
+    }
+
     /// The header came through the parser, so it has no line break.
-    private func writeTraceID(into head: inout ByteBuffer) {
+    func writeTraceID(into head: inout ByteBuffer) {
         if let traceID = request.fields.traceID, traceID.utf8.count <= 1024 { head.writeField("X-Amzn-Trace-Id", traceID) }
     }
 
@@ -346,11 +364,13 @@ extension ConnectionHandler {
                 "the request makes an event of \(buffer.readableBytes) bytes, more than the \(core.configuration.maximumPayload) bytes that an event may have (a binary body grows by a third as base64)"
             )
         }
-        invoke(
-            Invocation(
-                requestID: request.id, function: target.record.key, qualifier: target.qualifier, trigger: .functionURL, event: buffer,
-                arrived: request.arrived, arrivedMilliseconds: request.arrivedMilliseconds)
-        ) { connection, result in connection.answerFunctionURL(result) }
+        let invocation = Invocation(
+            requestID: request.id, function: target.record.key, qualifier: target.qualifier, trigger: .functionURL, event: buffer,
+            traceID: traceID, arrived: request.arrived, arrivedMilliseconds: request.arrivedMilliseconds)
+        if target.url.invokeMode == .responseStream {
+            return invoke({ invocation.streaming(into: $0) }, answer: FunctionURLStream(maximumDepth: core.configuration.maximumJSONDepth))
+        }
+        invoke(invocation) { connection, result in connection.answerFunctionURL(result) }
     }
 
     private func answerPreflight(_ cors: CORSPolicy, origin: String) {
@@ -360,15 +380,14 @@ extension ConnectionHandler {
         finishAnswer(200, &head, body: ByteBuffer())
     }
 
-    private func answerFunctionURL(_ result: Result<InvocationResult, ServiceError>) {
+    func answerFunctionURL(_ result: Result<InvocationResult, ServiceError>) {
         guard let result = success(result) else { return }
         guard result.outcome == .success else {
             answerBadGateway(reason: Self.reason(result.outcome))
             return
         }
         do throws(FunctionURLResponse.Invalid) {
-            let response = try FunctionURLResponse(
-                payload: result.payload, maximumDepth: core.configuration.maximumJSONDepth, dropsCORS: request.cors != nil)
+            let response = try wholeResponse(result)
             var head = startAnswer(response.status)
             writeTraceID(into: &head)
             head.writeImmutableBuffer(response.fields)
@@ -378,7 +397,20 @@ extension ConnectionHandler {
         }
     }
 
-    private func answerBadGateway(reason: String) {
+    /// Also of a function that streamed to a caller who takes the whole.
+    private func wholeResponse(_ result: InvocationResult) throws(FunctionURLResponse.Invalid) -> FunctionURLResponse {
+        let (depth, dropsCORS) = (core.configuration.maximumJSONDepth, request.cors != nil)
+        guard result.contentType.map(HTTPIntegrationPrelude.isContentType) == true else {
+            return try FunctionURLResponse(payload: result.payload, maximumDepth: depth, dropsCORS: dropsCORS)
+        }
+        var prelude = HTTPIntegrationPrelude(maximumDepth: depth, dropsCORS: dropsCORS)
+        guard let (head, body) = try prelude.take(result.payload) else { throw HTTPIntegrationPrelude.incomplete }
+        var response = head
+        response.body = body
+        return response
+    }
+
+    func answerBadGateway(reason: String) {
         var head = startAnswer(502)
         head.writeStaticString("Content-Type: text/plain\r\n")
         head.writeField("x-martlet-reason", String(reason.unicodeScalars.map { $0.isASCII && $0.value >= 0x20 ? Character($0) : "?" }))
@@ -386,7 +418,7 @@ extension ConnectionHandler {
         finishAnswer(502, &head, body: ByteBuffer(staticString: "Internal Server Error"))
     }
 
-    private static func reason(_ outcome: Outcome) -> String {
+    static func reason(_ outcome: Outcome) -> String {
         switch outcome {
         case .success: "success"
         case .functionError: "the function raised an error; its log has more"

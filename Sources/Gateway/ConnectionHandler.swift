@@ -145,6 +145,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             unsent = nil
+            request.stream?.isPaused = false
             pump()
         } else {
             unsent = (Int.max, core.loop.now)
@@ -405,6 +406,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Hands an event to the pipeline, whose answer may come in parts: `answer` turns these into what the client reads.
+    func invoke(_ make: (ResponseStream) -> Invocation, answer: any StreamedAnswer) {
+        let mine = sequence
+        let stream = ResponseStream(
+            begin: { [self] head in if isCurrent(mine) { answer.begins(head, on: self) } },
+            take: { [self] part in if isCurrent(mine) { answer.takes(part, on: self) } })
+        request.stream = stream
+        invoke(make(stream)) { connection, result in answer.completes(result, on: connection) }
+    }
+
     private func isCurrent(_ mine: UInt64) -> Bool { sequence == mine && phase == .processing }
 
     /// The body's reservation passes to whoever holds its bytes now, also beyond the connection's end.
@@ -525,6 +536,55 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if phase == .idle { becomeIdle() }
     }
 
+    // MARK: Answers in parts
+
+    /// Sends the head of an answer of which nobody knows yet how long it gets. `writePart` and `finishParts` follow.
+    func startParts(_ status: Int, _ head: inout ByteBuffer) {
+        guard let context else { return }
+        if inputClosed && queue.isEmpty || core.isDraining || ignoresInput { request.keepAlive = false }
+        let hasBody = status != 204 && status != 304 && request.head.method != .HEAD
+        // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
+        if request.head.version == .http1_0 { request.keepAlive = false }
+        request.parts = !hasBody ? .dropped : request.head.version == .http1_0 ? .plain : .chunked
+        if request.parts == .chunked { head.writeStaticString("Transfer-Encoding: chunked\r\n") }
+        if !request.keepAlive { head.writeStaticString("Connection: close\r\n") }
+        head.writeStaticString("\r\n")
+        request.partsStatus = status
+        context.writeAndFlush(Self.wrapOutboundOut(head), promise: nil)
+    }
+
+    /// A client that does not keep up holds the function back.
+    func writePart(_ bytes: ByteBuffer) {
+        guard let context, bytes.readableBytes > 0 else { return }
+        switch request.parts {
+        case .none, .dropped: return
+        case .plain: context.writeAndFlush(Self.wrapOutboundOut(bytes), promise: nil)
+        case .chunked:
+            let size = ByteBuffer(string: String(bytes.readableBytes, radix: 16) + "\r\n")
+            context.write(Self.wrapOutboundOut(size), promise: nil)
+            context.write(Self.wrapOutboundOut(bytes), promise: nil)
+            context.writeAndFlush(Self.wrapOutboundOut(ByteBuffer(staticString: "\r\n")), promise: nil)
+        }
+        if !context.channel.isWritable { request.stream?.isPaused = true }
+    }
+
+    func finishParts() {
+        guard let context else { return }
+        core.statistics.responses[min(max(request.partsStatus / 100, 0), 5)] += 1
+        core.statistics.requestsInFlight -= 1
+        request.isActive = false
+        request.stream = nil
+        let end = request.parts == .chunked ? ByteBuffer(staticString: "0\r\n\r\n") : ByteBuffer()
+        let promise = request.keepAlive ? nil : context.eventLoop.makePromise(of: Void.self)
+        promise?.futureResult.assumeIsolated().whenComplete { [self] _ in lastAnswerSent() }
+        phase = nextPhase()
+        context.writeAndFlush(Self.wrapOutboundOut(end), promise: promise)
+        if phase == .idle { becomeIdle() }
+    }
+
+    /// The end of the connection tells the client that the answer is not complete.
+    func breakOff() { context?.close(promise: nil) }
+
     private var canDiscardRest: Bool {
         let fields = request.fields
         // A client that waits for 100 may or may not send its body after a refusal: nothing tells where it ends.
@@ -616,6 +676,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The drain limit is over.
     func abort() {
         switch phase {
+        // What has begun cannot become a refusal any more.
+        case .processing where request.parts != .none: breakOff()
         case .processing:
             if let ticket { core.invoker.cancel(ticket) }
             ticket = nil
@@ -667,6 +729,22 @@ struct ActiveRequest {
     var digest: PayloadDigest?
     var signature: PendingSignature?
     var caller: Caller?
+    /// The answer may come in parts.
+    var isStreaming = false
+    var stream: ResponseStream?
+    var parts = Parts.none
+    /// HTTP status of an answer in parts.
+    var partsStatus = 0
+
+    /// How an answer in parts is framed, once its head has been sent.
+    enum Parts {
+        case none
+        case chunked
+        /// Ends with the connection.
+        case plain
+        /// It has a head alone.
+        case dropped
+    }
 
     init() {}
 

@@ -22,26 +22,30 @@ struct FunctionURLResponse {
     /// - Parameters:
     ///   - payload: what the handler returned, as JSON text.
     ///   - dropsCORS: whether the handler's fields for web pages are left out, because the URL has its own.
-    init(payload: ByteBuffer, maximumDepth: Int, dropsCORS: Bool = false) throws(Invalid) {
+    ///   - isPrelude: it is what goes before a streamed body: every member may be missing, and none is the body.
+    init(payload: ByteBuffer, maximumDepth: Int, dropsCORS: Bool = false, isPrelude: Bool = false) throws(Invalid) {
         let members: Members
         do {
             members = try payload.withUnsafeReadableBytes { bytes throws(JSONFault) in try Members(bytes, maximumDepth: maximumDepth) }
         } catch {
             throw Invalid(reason: "the answer is not JSON: \(error.description)")
         }
-        guard let statusRange = members.statusCode else {
+        guard members.statusCode != nil || isPrelude else {
             fields.writeStaticString("Content-Type: application/json\r\n")
             body = payload
             return
         }
-        status = try Self.status(payload, statusRange)
+        if let range = members.statusCode { status = try Self.status(payload, range) }
         var hasContentType = false
         if let range = members.headers { hasContentType = try writeFields(payload, range, maximumDepth: maximumDepth, dropsCORS: dropsCORS) }
         if let range = members.cookies { try writeCookies(payload, range, maximumDepth: maximumDepth) }
-        if !hasContentType { fields.writeStaticString("Content-Type: application/json\r\n") }
+        if !hasContentType {
+            fields.writeStaticString(isPrelude ? "Content-Type: application/octet-stream\r\n" : "Content-Type: application/json\r\n")
+        }
         guard fields.readableBytes <= Self.maximumFieldBytes else {
             throw Invalid(reason: "the headers have more than \(Self.maximumFieldBytes) bytes")
         }
+        if isPrelude { return }
         let isBase64 = try members.isBase64Encoded.map { range throws(Invalid) in try Self.boolean(payload, range) } ?? false
         if let range = members.body { body = try Self.body(payload, range, isBase64: isBase64) }
     }

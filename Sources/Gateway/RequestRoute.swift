@@ -7,6 +7,8 @@ import Registry
 enum RequestRoute {
     /// `POST /2015-03-31/functions/{name}/invocations`; the name is still percent-encoded.
     case invoke(name: Substring, query: Substring)
+    /// `POST /2021-11-15/functions/{name}/response-streaming-invocations`: the answer as an event stream.
+    case invokeWithResponseStream(name: Substring, query: Substring)
     /// `POST /2014-11-13/functions/{name}/invoke-async/`: as an `Event` invocation.
     case invokeAsync(name: Substring, query: Substring)
     /// A function's URL: who is meant, and the rest of the target.
@@ -16,6 +18,8 @@ enum RequestRoute {
 
     private static let invokePrefix = "/2015-03-31/functions/"
     private static let invokeSuffix = "/invocations"
+    private static let streamPrefix = "/2021-11-15/functions/"
+    private static let streamSuffix = "/response-streaming-invocations"
     private static let legacyPrefix = "/2014-11-13/functions/"
     private static let urlPrefix = "/fn/"
     static let hostSuffix: StaticString = ".fn.localhost"
@@ -43,6 +47,10 @@ enum RequestRoute {
         if method == .POST, path.hasPrefix(invokePrefix), path.hasSuffix(invokeSuffix) {
             let name = path.dropFirst(invokePrefix.utf8.count).dropLast(invokeSuffix.utf8.count)
             if !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")) { return .invoke(name: name, query: query) }
+        }
+        if method == .POST, path.hasPrefix(streamPrefix), path.hasSuffix(streamSuffix) {
+            let name = path.dropFirst(streamPrefix.utf8.count).dropLast(streamSuffix.utf8.count)
+            if !name.isEmpty, !name.utf8.contains(UInt8(ascii: "/")) { return .invokeWithResponseStream(name: name, query: query) }
         }
         if method == .POST, path.hasPrefix(legacyPrefix) {
             let rest = path.dropFirst(legacyPrefix.utf8.count)

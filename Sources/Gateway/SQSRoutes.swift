@@ -12,11 +12,15 @@ public struct SQSRoutes: Sendable {
 
     private let endpoint: SQSEndpoint
     private let eventBus: EventBusRoutes?
+    private let logs: LogsRoutes?
 
-    /// - Parameter eventBus: shares `/` with SQS.
-    public init(_ endpoint: SQSEndpoint, eventBus: EventBusRoutes? = nil) {
+    /// - Parameters:
+    ///   - eventBus: shares `/` with SQS.
+    ///   - logs: too.
+    public init(_ endpoint: SQSEndpoint, eventBus: EventBusRoutes? = nil, logs: LogsRoutes? = nil) {
         self.endpoint = endpoint
         self.eventBus = eventBus
+        self.logs = logs
     }
 
     public var all: [ControlRoute] {
@@ -32,6 +36,9 @@ public struct SQSRoutes: Sendable {
         let target = request.method == "POST" ? header("x-amz-target") : nil
         if let eventBus, request.path == "/", let target, target.hasPrefix(EventBusRoutes.targetPrefix) {
             return await eventBus.answer(String(target.dropFirst(EventBusRoutes.targetPrefix.count)), request)
+        }
+        if let logs, request.path == "/", let target, target.hasPrefix(LogsRoutes.targetPrefix) {
+            return await logs.answer(String(target.dropFirst(LogsRoutes.targetPrefix.count)), request)
         }
         var parameters = request.query
         if let type = header("content-type"), ASCIIText.equalIgnoringCase(type.prefix { $0 != ";" }, Self.formType) {

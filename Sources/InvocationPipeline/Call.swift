@@ -20,6 +20,12 @@ final class Call {
     /// What has ended it from our side.
     var isTimedOut = false
     var isOutOfMemory = false
+    /// The client went away in the middle of its stream.
+    var isAbandoned = false
+    /// The answer is being streamed.
+    var isStreaming = false
+    /// Bytes of a streamed answer so far.
+    var streamedBytes = 0
     var log: InvocationLog
 
     init(_ invocation: Invocation, ticket: InvocationTicket, outputLimit: Int, completion: @escaping (Result<InvocationResult, ServiceError>) -> Void) {
@@ -37,8 +43,8 @@ final class Call {
         completion(result)
     }
 
-    /// The client went away: the invocation goes on, nobody hears its answer.
-    func forgetClient() { completion = { _ in } }
+    /// The client went away. The completion is called all the same: what was held for the invocation is let go there.
+    var isClientGone = false
 }
 
 /// The output of one invocation: bounded, cut into whole lines, with its last 4 KB at hand.

@@ -15,8 +15,9 @@ extension FunctionHost {
         }
         do {
             try pipeline.usage.prepare()
-            // What outlives its request is on the bill from its beginning, so that a crash cannot lose it.
-            if call.invocation.trigger.isEvent { try pipeline.usage.write(start(of: call)) }
+            // What outlives its request, or is heard of before it ends, is on the bill from its beginning, so that a crash cannot
+            // lose it.
+            if call.invocation.trigger.isEvent || call.invocation.stream != nil { try pipeline.usage.write(start(of: call)) }
         } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
             call.answer(.failure(ServiceError(.unavailable, "usage of \(version.key.name) cannot be recorded: \(error); free space in the data directory")))
@@ -33,14 +34,15 @@ extension FunctionHost {
         call.peakAtDispatch = environment.slot?.peakBytesSoFar() ?? 0
         let seconds = version.configuration.timeout
         let deadline = pipeline.wallMilliseconds() + Int64(seconds) * 1000
-        call.log.platform(PlatformLog.start(requestID: call.invocation.requestID, version: version.version))
+        writeStart(of: call)
         call.deadline = call.dispatched + .seconds(Int64(seconds))
         armTimeout()
         pipeline.busyChanged(self)
         environment.invoke(
             InvocationHead(
                 requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,
-                arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext),
+                arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext,
+                traceID: call.invocation.traceID, streams: call.invocation.stream != nil),
             event: call.invocation.event)
     }
 
@@ -88,8 +90,13 @@ extension FunctionHost {
     }
 
     private func timedOut(_ call: Call) {
-        guard let environment = call.environment, calls[environment.workerNumber] === call else { return }
         call.isTimedOut = true
+        cutOff(call)
+    }
+
+    /// Ends the worker of an invocation that may not go on; the invocation itself ends at once.
+    func cutOff(_ call: Call) {
+        guard let environment = call.environment, calls[environment.workerNumber] === call else { return }
         calls[environment.workerNumber] = nil
         environment.killNow()
         ended(call, environment, SandboxHandle.Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false))
@@ -102,6 +109,8 @@ extension FunctionHost {
         let id = call.invocation.requestID
         if pipeline.node.isLost {
             interrupted(call, environment)
+        } else if call.isAbandoned {
+            settle(call, environment, outcome: .cancelled, payload: ByteBuffer())
         } else if call.isTimedOut {
             settle(
                 call, environment, outcome: .timeout,
@@ -127,7 +136,8 @@ extension FunctionHost {
 
     /// The platform ends the invocation: drain limit or a lost helper.
     func interrupted(_ call: Call, _ environment: Environment?) {
-        let record = finishRecord(call, environment, outcome: .interrupted, bytesOut: 0)
+        let record = finishRecord(call, environment, outcome: .interrupted, bytesOut: call.streamedBytes)
+        call.invocation.stream?.onPause = nil
         try? pipeline.usage.write(record)
         call.answer(.failure(ServiceError(.unavailable, "the invocation of \(version.key.name) was interrupted: the server or its sandbox helper ends; send it again", retryAfter: 1)))
         pipeline.finished(call, record)
@@ -149,12 +159,11 @@ extension FunctionHost {
     /// Log, record, answer, in this order: what the client knows of is on the disk.
     func settle(_ call: Call, _ environment: Environment?, outcome: Outcome, payload: ByteBuffer, platformLine: String? = nil) {
         if let environment { environment.readLog { call.log.output($0) } }
+        call.invocation.stream?.onPause = nil
         call.log.finish()
-        let record = finishRecord(call, environment, outcome: outcome, bytesOut: payload.readableBytes)
-        if call.environment == nil { call.log.platform(PlatformLog.start(requestID: call.invocation.requestID, version: version.version)) }
-        if let platformLine { call.log.platform(platformLine) }
-        call.log.platform(PlatformLog.end(requestID: call.invocation.requestID))
-        call.log.platform(PlatformLog.report(record))
+        let record = finishRecord(call, environment, outcome: outcome, bytesOut: call.streamedBytes + payload.readableBytes)
+        if call.environment == nil { writeStart(of: call) }
+        writeEnd(of: call, record, platformLine)
         writeLog(call)
         do { try pipeline.usage.write(record) } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
@@ -166,12 +175,31 @@ extension FunctionHost {
         call.answer(
             .success(
                 InvocationResult(
-                    requestID: call.invocation.requestID, executedVersion: version.version, outcome: outcome, payload: payload, logTail: tail)))
+                    requestID: call.invocation.requestID, executedVersion: version.version, outcome: outcome, payload: payload,
+                    contentType: call.isStreaming || outcome != .success ? nil : environment?.answerType, logTail: tail)))
         pipeline.finished(call, record)
     }
 
+    private func writeStart(of call: Call) {
+        let (id, logging) = (call.invocation.requestID, version.configuration.logging)
+        guard logging.format == .json else { return call.log.platform(PlatformLog.start(requestID: id, version: version.version)) }
+        if let line = PlatformLog.startJSON(requestID: id, version: version.version, time: pipeline.wallMilliseconds(), logging) { call.log.platform(line) }
+    }
+
+    /// - Parameter reason: why the platform ended it, for people; in the JSON format the report's status says so.
+    private func writeEnd(of call: Call, _ record: UsageRecord, _ reason: String?) {
+        let (logging, time) = (version.configuration.logging, pipeline.wallMilliseconds())
+        guard logging.format == .json else {
+            if let reason { call.log.platform(reason) }
+            call.log.platform(PlatformLog.end(requestID: record.requestID))
+            return call.log.platform(PlatformLog.report(record))
+        }
+        if let line = PlatformLog.runtimeDoneJSON(record, time: time, logging) { call.log.platform(line) }
+        if let line = PlatformLog.reportJSON(record, time: time, logging) { call.log.platform(line) }
+    }
+
     func writeLog(_ call: Call) {
-        call.log.flush { bytes in pipeline.writeLog(version.key, call.invocation.requestID, bytes) }
+        call.log.flush { bytes in pipeline.writeLog(version.key, call.invocation.requestID, streamID, bytes) }
     }
 
     private func finishRecord(_ call: Call, _ environment: Environment?, outcome: Outcome, bytesOut: Int) -> UsageRecord {
@@ -249,7 +277,15 @@ extension FunctionHost {
     }
 
     func writeInitLog(_ sandbox: SandboxHandle) {
-        sandbox.readLog { pipeline.writeLog(version.key, nil, $0) }
+        sandbox.readLog { writeInitLog($0) }
+    }
+
+    /// What belongs to no invocation.
+    func writeInitLog(_ bytes: UnsafeRawBufferPointer) { pipeline.writeLog(version.key, nil, streamID, bytes) }
+
+    func writeInitLog(_ text: String) {
+        var text = text
+        text.withUTF8 { writeInitLog(UnsafeRawBufferPointer($0)) }
     }
 
     func initTimedOut() -> ByteBuffer {

@@ -92,14 +92,15 @@ extension FunctionHost {
             $0.field("timeout", configuration.timeout)
             $0.field("region", version.key.region)
             $0.field("account", version.key.account)
-            $0.field("logGroup", "/aws/lambda/\(version.key.name)")
+            $0.field("logGroup", configuration.logging.group(of: version.key))
             $0.field("logStream", logStream)
             $0.field("taskRoot", "/var/task")
             if let initializationType { $0.field("initializationType", initializationType) }
             $0.field("initTimeoutMs", pipeline.configuration.initSeconds * 1000)
             $0.key("environment")
             $0.object { object in
-                for (name, value) in configuration.environment.sorted(by: { $0.key < $1.key }) { object.field(name, value) }
+                let variables = configuration.environment.merging(configuration.logging.variables) { $1 }
+                for (name, value) in variables.sorted(by: { $0.key < $1.key }) { object.field(name, value) }
             }
         }
         return json.buffer
@@ -152,7 +153,7 @@ extension FunctionHost {
         run.sandbox.whenGone = nil
         guard failure == .initError else { return templateDiscarded(run, failure) }
         initError = payload
-        if let payload { pipeline.writeLog(version.key, nil, "INIT_REPORT Status: error\t\(String(buffer: payload))\n") }
+        if let payload { writeInitLog("INIT_REPORT Status: error\t\(String(buffer: payload))\n") }
         measureInit(run.sandbox) { [self, ended = NIODeadline.now()] cpu in
             recordInit(started: run.started, ended: ended, outcome: .initError, cpuMicroseconds: cpu)
             templateDiscarded(run, failure)

@@ -95,7 +95,7 @@ extension FunctionHost {
             recordInit(
                 started: environment.startedAt, ended: environment.readyAt ?? .now(), outcome: .success,
                 cpuMicroseconds: environment.cpuMicroseconds)
-            environment.readLog { pipeline.writeLog(version.key, nil, $0) }
+            environment.readLog { writeInitLog($0) }
         }
         pool.workerReady(id, now: now, into: &actions)
         perform()
@@ -106,8 +106,8 @@ extension FunctionHost {
     func environmentInitFailed(_ environment: Environment, payload: ByteBuffer) {
         guard let id = workerIDs[environment.workerNumber], environment.readyAt == nil else { return }
         initError = payload
-        environment.readLog { pipeline.writeLog(version.key, nil, $0) }
-        pipeline.writeLog(version.key, nil, "INIT_REPORT Status: error\t\(String(buffer: payload))\n")
+        environment.readLog { writeInitLog($0) }
+        writeInitLog("INIT_REPORT Status: error\t\(String(buffer: payload))\n")
         recordInit(started: environment.startedAt, ended: .now(), outcome: .initError, cpuMicroseconds: environment.cpuMicroseconds)
         pool.workerFailed(id, .initError, now: now, into: &actions)
         environment.finish(now: .now())
@@ -128,6 +128,10 @@ extension FunctionHost {
         guard let call = calls[environment.workerNumber], let id = workerIDs[environment.workerNumber] else { return }
         var payload = payload
         var outcome = isError ? Outcome.functionError : .success
+        if call.isStreaming, !isError {
+            guard let rest = lastPart(of: call, environment, payload) else { return }
+            payload = rest
+        }
         if payload.readableBytes > InvocationPipeline.maximumAnswer {
             outcome = .invalidResponse
             payload = ErrorPayload.make(
@@ -146,14 +150,14 @@ extension FunctionHost {
         let wasStarting = environment.readyAt == nil
         if wasStarting && environment.runsInit, let id = workerIDs[environment.workerNumber], environment.endingSince == nil, !pipeline.node.isLost {
             // Its program ended before it was ready: the function's own init failed.
-            environment.readLog { pipeline.writeLog(version.key, nil, $0) }
+            environment.readLog { writeInitLog($0) }
             initError = exitPayload(requestID: nil, exit)
             recordInit(
                 started: environment.startedAt, ended: .now(), outcome: .initError,
                 cpuMicroseconds: max(environment.cpuMicroseconds, exit.cpuMicroseconds))
             pool.workerFailed(id, .initError, now: now, into: &actions)
         } else if wasStarting {
-            environment.readLog { pipeline.writeLog(version.key, nil, $0) }
+            environment.readLog { writeInitLog($0) }
         }
         let call = calls.removeValue(forKey: environment.workerNumber)
         if let call { ended(call, environment, exit) }

@@ -1,3 +1,4 @@
+import FunctionLogs
 import FunctionModel
 import Metering
 import NIOCore
@@ -41,6 +42,7 @@ final class FunctionHost: EnvironmentOwner {
     var heldStartTimer: Scheduled<Void>?
     var timeoutTimer: Scheduled<Void>?
     var startTimer: Scheduled<Void>?
+    let streamID: LogStreamID
     let logStream: String
     let arn: String
     var isRefusedForRoom = false
@@ -58,7 +60,8 @@ final class FunctionHost: EnvironmentOwner {
         let fitsTwice = size * 2 <= bound
         pool = FunctionPool(limits: limits, hasTemplate: !isProvided && version.configuration.isolation == .invocation && fitsTwice)
         if !fitsTwice { forkRefusal = "its memory size, \(size) MB, fits only once into the node's \(bound) MB (nodeMemoryMB)" }
-        logStream = "[\(version.version)]\(version.revision)"
+        streamID = LogStreamID(milliseconds: pipeline.wallMilliseconds(), version: version.version, revision: version.revision)
+        logStream = streamID.name(function: version.configuration.logging.group == nil ? nil : version.key.name)
         arn = version.key.arn
         if isProvided { forkRefusal = "a program on the Runtime API cannot be copied" }
         if version.configuration.isolation == .environment { forkRefusal = "environments are reused (isolation environment)" }
@@ -100,6 +103,7 @@ final class FunctionHost: EnvironmentOwner {
     }
 
     func cancel(_ call: Call) {
+        if call.isStreaming { return abandon(call) }
         guard let pending = call.pending, queued[pending] === call else { return }
         if pool.cancel(pending, now: now, into: &actions) {
             queued[pending] = nil

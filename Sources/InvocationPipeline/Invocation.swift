@@ -14,6 +14,8 @@ public struct Invocation {
     public let wantsLogTail: Bool
     /// The decoded `X-Amz-Client-Context` JSON text.
     public let clientContext: String?
+    /// The caller's `X-Amzn-Trace-Id`, which the function sees; nil for one of the invocation's own.
+    public let traceID: String?
     public let arrived: NIODeadline
     /// The same moment in milliseconds since 1970.
     public let arrivedMilliseconds: Int64
@@ -25,11 +27,14 @@ public struct Invocation {
     public let watch: AttemptWatch?
     /// For an event: a second one of this key for the function within five minutes is accepted and dropped.
     public let deduplicationKey: String?
+    /// Takes the answer while the function writes it; nil for an answer that comes whole.
+    public private(set) var stream: ResponseStream?
 
     public init(
         requestID: RequestID, function: FunctionKey, qualifier: String? = nil, trigger: Trigger, event: ByteBuffer,
-        wantsLogTail: Bool = false, clientContext: String? = nil, arrived: NIODeadline, arrivedMilliseconds: Int64,
-        attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil, deduplicationKey: String? = nil
+        wantsLogTail: Bool = false, clientContext: String? = nil, traceID: String? = nil, arrived: NIODeadline, arrivedMilliseconds: Int64,
+        attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil, deduplicationKey: String? = nil,
+        stream: ResponseStream? = nil
     ) {
         self.requestID = requestID
         self.function = function
@@ -38,12 +43,20 @@ public struct Invocation {
         self.event = event
         self.wantsLogTail = wantsLogTail
         self.clientContext = clientContext
+        self.traceID = traceID
         self.arrived = arrived
         self.arrivedMilliseconds = arrivedMilliseconds
         self.attempt = attempt
         self.ageMilliseconds = ageMilliseconds
         self.watch = watch
         self.deduplicationKey = deduplicationKey
+        self.stream = stream
+    }
+
+    public func streaming(into stream: ResponseStream) -> Invocation {
+        var invocation = self
+        invocation.stream = stream
+        return invocation
     }
 }
 
@@ -61,15 +74,22 @@ public struct InvocationResult {
     public let executedVersion: String
     public let outcome: Outcome
     /// The handler's JSON, or `{"errorMessage":…,"errorType":…,…}` when `outcome` is not `.success`.
+    ///
+    /// Of a streamed answer: empty, or the error that ended it.
     public let payload: ByteBuffer
+    /// The media type that a streaming function gave its answer; nil for JSON.
+    public let contentType: String?
     /// The last 4 KB of the invocation's log, when asked for.
     public let logTail: ByteBuffer?
 
-    public init(requestID: RequestID, executedVersion: String, outcome: Outcome, payload: ByteBuffer, logTail: ByteBuffer?) {
+    public init(
+        requestID: RequestID, executedVersion: String, outcome: Outcome, payload: ByteBuffer, contentType: String? = nil, logTail: ByteBuffer?
+    ) {
         self.requestID = requestID
         self.executedVersion = executedVersion
         self.outcome = outcome
         self.payload = payload
+        self.contentType = contentType
         self.logTail = logTail
     }
 }
@@ -82,7 +102,8 @@ public protocol Invoker: AnyObject {
     /// - Returns: a ticket for `cancel`.
     func invoke(_ invocation: Invocation, completion: @escaping (Result<InvocationResult, ServiceError>) -> Void) -> InvocationTicket
 
-    /// The client has gone: a queued invocation is dropped, a running one goes on to its end and is metered.
+    /// The client has gone: a queued invocation is dropped, one that streams its answer is ended, any other that runs goes on
+    /// to its end. What ran is metered.
     func cancel(_ ticket: InvocationTicket)
 
     /// For `DryRun` and routing: whether the target exists and could be invoked; nil when it does.

@@ -96,7 +96,7 @@ public final class InvocationPipeline: Invoker {
 
     public func cancel(_ ticket: InvocationTicket) {
         guard let call = calls[ticket] else { return }
-        call.forgetClient()
+        call.isClientGone = true
         call.host?.cancel(call)
     }
 
@@ -333,14 +333,9 @@ public final class InvocationPipeline: Invoker {
 
     func report(_ what: String, _ version: FunctionVersion, _ reason: String) { observer.failure(what, version, reason) }
 
-    func writeLog(_ key: FunctionKey, _ requestID: RequestID?, _ bytes: UnsafeRawBufferPointer) {
+    func writeLog(_ key: FunctionKey, _ requestID: RequestID?, _ stream: LogStreamID, _ bytes: UnsafeRawBufferPointer) {
         // A log that cannot be written must not fail the invocation; the store of bills does.
-        try? logs.append(function: key, requestID: requestID, timeMilliseconds: wallClock(), bytes: bytes)
-    }
-
-    func writeLog(_ key: FunctionKey, _ requestID: RequestID?, _ text: String) {
-        var text = text
-        text.withUTF8 { writeLog(key, requestID, UnsafeRawBufferPointer($0)) }
+        try? logs.append(function: key, requestID: requestID, stream: stream, timeMilliseconds: wallClock(), bytes: bytes)
     }
 
     // MARK: Time

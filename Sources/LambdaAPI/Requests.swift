@@ -124,6 +124,7 @@ public struct ConfigurationRequest: Decodable, Sendable {
     var durableConfig: Anything?
     var tenancyConfig: Anything?
     var codeSigningConfigArn: String?
+    public var loggingConfig: LoggingRequest?
 
     enum CodingKeys: String, CodingKey {
         case runtime = "Runtime"
@@ -149,6 +150,7 @@ public struct ConfigurationRequest: Decodable, Sendable {
         case durableConfig = "DurableConfig"
         case tenancyConfig = "TenancyConfig"
         case codeSigningConfigArn = "CodeSigningConfigArn"
+        case loggingConfig = "LoggingConfig"
     }
 
     /// ARN of the dead-letter queue; empty to have none, nil to leave it as it is.
@@ -179,7 +181,9 @@ public struct ConfigurationRequest: Decodable, Sendable {
         for name in (environment?.variables ?? [:]).keys.sorted() where !Self.isVariableName(name) {
             validation.fail(name, "environment.variables", .pattern("[a-zA-Z]([a-zA-Z0-9_])+"))
         }
+        loggingConfig?.check(&validation)
         try validation.check()
+        try loggingConfig?.checkTogether()
         for (name, value) in environment?.variables ?? [:] where value.utf8.contains(0) {
             throw ServiceError(.invalidParameterValue, "the value of environment variable \(name) has a NUL character")
         }

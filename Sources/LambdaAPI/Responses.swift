@@ -51,11 +51,23 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
     }
 
     public struct Logging: Codable, Hashable, Sendable {
-        public var logFormat = "Text"
+        public var logFormat: String
+        public var applicationLogLevel: String?
+        public var systemLogLevel: String?
         public var logGroup: String
         enum CodingKeys: String, CodingKey {
             case logFormat = "LogFormat"
+            case applicationLogLevel = "ApplicationLogLevel"
+            case systemLogLevel = "SystemLogLevel"
             case logGroup = "LogGroup"
+        }
+
+        init(_ logging: LoggingConfiguration, of function: FunctionKey) {
+            logFormat = logging.format.rawValue
+            logGroup = logging.group(of: function)
+            guard logging.format == .json else { return }
+            applicationLogLevel = (logging.applicationLevel ?? .info).rawValue
+            systemLogLevel = (logging.systemLevel ?? .info).rawValue
         }
     }
 
@@ -125,7 +137,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         architectures = [HostArchitecture.name]
         ephemeralStorage = EphemeralStorage(size: configuration.ephemeralStorage)
         snapStart = SnapStart()
-        loggingConfig = Logging(logGroup: "/aws/lambda/\(version.key.name)")
+        loggingConfig = Logging(configuration.logging, of: version.key)
         deadLetterConfig = configuration.deadLetterTarget.isEmpty ? nil : DeadLetter(targetArn: configuration.deadLetterTarget)
         layers = configuration.layers.list.isEmpty ? nil : configuration.layers.list.map { Layer(arn: $0.arn, codeSize: $0.code.size) }
         martletIsolation = configuration.isolation.rawValue

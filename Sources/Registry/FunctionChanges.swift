@@ -21,11 +21,12 @@ public struct ConfigurationChange: Sendable {
     /// An empty text takes the target away.
     public var deadLetterTarget: String?
     public var layers: FunctionLayers?
+    public var logging: LoggingConfiguration?
 
     public init(
         runtime: String? = nil, handler: String? = nil, memorySize: Int? = nil, timeout: Int? = nil, ephemeralStorage: Int? = nil,
         environment: [String: String]? = nil, isolation: Isolation? = nil, description: String? = nil, role: String? = nil,
-        deadLetterTarget: String? = nil, layers: FunctionLayers? = nil
+        deadLetterTarget: String? = nil, layers: FunctionLayers? = nil, logging: LoggingConfiguration? = nil
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -38,6 +39,7 @@ public struct ConfigurationChange: Sendable {
         self.role = role
         self.deadLetterTarget = deadLetterTarget
         self.layers = layers
+        self.logging = logging
     }
 
     func applied(to configuration: FunctionConfiguration) -> FunctionConfiguration {
@@ -53,6 +55,7 @@ public struct ConfigurationChange: Sendable {
         if let role { result.role = role }
         if let deadLetterTarget { result.deadLetterTarget = deadLetterTarget }
         if let layers { result.layers = layers }
+        if let logging { result.logging = logging }
         return result
     }
 }

@@ -126,6 +126,9 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         ALTER TABLE function_versions ADD COLUMN layers TEXT;
         """,
+        """
+        ALTER TABLE function_versions ADD COLUMN logging TEXT NOT NULL DEFAULT '{}';
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

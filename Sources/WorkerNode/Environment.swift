@@ -11,7 +11,12 @@ public protocol EnvironmentOwner: AnyObject {
     func environmentReady(_ environment: Environment)
     /// Its init failed in the function's own code; `payload` is Lambda's error JSON.
     func environmentInitFailed(_ environment: Environment, payload: ByteBuffer)
-    /// The answer to its invocation is complete; `isError` when the handler failed.
+    /// The answer is sent while it is written; the parts follow. Only where the invocation asked for it.
+    func environmentStreams(_ environment: Environment, contentType: String)
+    /// The next part of a streamed answer.
+    func environmentStreamed(_ environment: Environment, part: ByteBuffer)
+    /// The answer to its invocation is complete; `isError` when the handler failed. Of a streamed answer the payload is the
+    /// last part, or the error.
     func environmentAnswered(_ environment: Environment, payload: ByteBuffer, isError: Bool)
     /// It was told to end, or has to be ended: somebody must see to it that it does.
     func environmentEnding(_ environment: Environment)
@@ -57,6 +62,15 @@ public final class Environment: SlotOccupant {
     private var exit: SandboxHandle.Exit?
     private var answer: ByteBuffer?
     private var chunks = 0
+    /// Whether this invocation's caller takes parts, and whether the worker sends them.
+    private var mayStream = false
+    private var isStreaming = false
+    /// Nothing more is read until the caller has taken what it was sent.
+    private var isPaused = false
+    /// Its end was reported while reading was paused: what it had sent has its time from when reading goes on.
+    private var hasUnreadRest = false
+    /// Of an answer that a caller of the whole gets: its media type, where the function named one.
+    public private(set) var answerType: String?
     /// Set when told to end; the tick kills what has not ended by itself.
     public private(set) var endingSince: NIODeadline?
     /// Set when init was told to kill it.
@@ -146,7 +160,9 @@ public final class Environment: SlotOccupant {
                 channel.eventLoop.makeCompletedFuture {
                     let me = me.value
                     try channel.pipeline.syncOperations.addHandler(
-                        FrameReader(take: { me.take($0, $1, extra: $2, isLast: $3) }, ended: { me.streamOver(violation: $0) }))
+                        FrameReader(
+                            take: { me.take($0, $1, extra: $2, isLast: $3) }, readComplete: { me.passOn() },
+                            ended: { me.streamOver(violation: $0) }))
                     me.channel = channel
                 }
             }
@@ -167,7 +183,10 @@ public final class Environment: SlotOccupant {
     public func invoke(_ head: InvocationHead, event: ByteBuffer) {
         state = .busy
         answer = nil
+        answerType = nil
         chunks = 0
+        mayStream = head.streams
+        isStreaming = false
         if let runtimeAPI {
             runtimeAPI.invoke(head, event: event)
             return
@@ -196,7 +215,21 @@ public final class Environment: SlotOccupant {
         if wasStarting || runtimeAPI != nil { killNow() }
     }
 
+    /// Holds the worker's streamed answer back, or lets it go on. Its writes wait once the socket between is full.
+    public func setPaused(_ isPaused: Bool) {
+        guard self.isPaused != isPaused else { return }
+        self.isPaused = isPaused
+        runtimeAPI?.setPaused(isPaused)
+        if let channel { try? channel.syncOptions?.setOption(.autoRead, value: !isPaused) }
+        if !isPaused, hasUnreadRest {
+            hasUnreadRest = false
+            endSoon()
+        }
+    }
+
     public func killNow() {
+        // Nobody takes the rest; the end of its stream has to be seen.
+        setPaused(false)
         guard state != .ended, let slot, exit == nil else { return }
         if state != .ending {
             state = .ending
@@ -238,6 +271,8 @@ public final class Environment: SlotOccupant {
             becomeReady()
         case (.initError, .starting) where !saidReady:
             owner?.environmentInitFailed(self, payload: payload)
+        case (.stream, .busy) where !isStreaming && answer == nil && answerType == nil: beginsStream(String(buffer: payload))
+        case (.chunk, .busy) where isStreaming: append(payload)
         case (.chunk, .busy):
             // An answer in crumbs would cost the loop more than it costs the worker.
             chunks += 1
@@ -246,6 +281,7 @@ public final class Environment: SlotOccupant {
             append(payload)
             answered(isError: false)
         case (.error, .busy):
+            passOn()
             answer = payload
             answered(isError: true)
         default:
@@ -261,12 +297,28 @@ public final class Environment: SlotOccupant {
 
     private func append(_ payload: ByteBuffer) {
         if answer == nil { answer = payload } else { answer?.writeImmutableBuffer(payload) }
-        // Beyond any limit: what counts is that it is too large.
+        // Beyond any limit: what counts is that it is too large. Of a stream this is only what one read brought.
+        guard !isStreaming else { return }
         if let size = answer?.readableBytes, size > FrameReader.maximumPayload { answered(isError: false) }
+    }
+
+    fileprivate func beginsStream(_ contentType: String) {
+        answerType = contentType
+        guard mayStream, state == .busy else { return }
+        isStreaming = true
+        owner?.environmentStreams(self, contentType: contentType)
+    }
+
+    /// What one read brought of a streamed answer goes on as one part, so that crumbs cost the reader no more than a loaf.
+    private func passOn() {
+        guard isStreaming, state == .busy, let part = answer, part.readableBytes > 0 else { return }
+        answer = nil
+        owner?.environmentStreamed(self, part: part)
     }
 
     fileprivate func answered(isError: Bool) {
         guard state == .busy else { return }
+        isStreaming = false
         state = .ready
         let payload = answer ?? ByteBuffer()
         answer = nil
@@ -317,9 +369,16 @@ public final class Environment: SlotOccupant {
         // What it sent before it ended may still be on the way; without a stream nothing is.
         endIfOver()
         guard state != .ended else { return }
-        // A hostile template can hold the other end open.
+        if isPaused { hasUnreadRest = true } else { endSoon() }
+    }
+
+    /// A hostile template can hold the other end open.
+    private func endSoon() {
         let me = NIOLoopBound(self, eventLoop: loop)
-        loop.scheduleTask(in: .seconds(1)) { me.value.streamOver(violation: false) }
+        loop.scheduleTask(in: .seconds(1)) {
+            let environment = me.value
+            if environment.isPaused { environment.hasUnreadRest = true } else { environment.streamOver(violation: false) }
+        }
     }
 
     func listener(_ fd: Int32) {
@@ -333,6 +392,14 @@ public final class Environment: SlotOccupant {
                 },
                 initError: { payload in
                     if me.value.state == .starting { me.value.owner?.environmentInitFailed(me.value, payload: payload) }
+                },
+                streams: { contentType in
+                    me.value.beginsStream(contentType)
+                    return me.value.isStreaming
+                },
+                streamed: { part in
+                    me.value.answer = part
+                    me.value.passOn()
                 },
                 answered: { payload, isError in
                     me.value.answer = payload

@@ -70,10 +70,10 @@ public struct EnvironmentProgram: Sendable {
             ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("AWS_LAMBDA_FUNCTION_NAME", version.key.name),
             ("AWS_LAMBDA_FUNCTION_VERSION", version.version), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "\(configuration.memorySize)"),
             ("AWS_REGION", version.key.region), ("AWS_DEFAULT_REGION", version.key.region),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/\(version.key.name)"), ("AWS_LAMBDA_LOG_STREAM_NAME", logStream),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", configuration.logging.group(of: version.key)), ("AWS_LAMBDA_LOG_STREAM_NAME", logStream),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", initializationType), ("LAMBDA_TASK_ROOT", "/var/task"), ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
             ("_HANDLER", configuration.handler),
-        ]
+        ] + configuration.logging.variables.sorted { $0.key < $1.key }
         let reserved = Set(program.environment.map(\.0)).subtracting(["PATH", "LANG", "TZ", "HOME", "LD_LIBRARY_PATH"])
         for (name, value) in configuration.environment.sorted(by: { $0.key < $1.key }) where !reserved.contains(name) {
             program.environment.removeAll { $0.0 == name }

@@ -12,6 +12,8 @@ enum FrameType: UInt8, Sendable {
     /// The rest of an answer.
     case end = 19
     case error = 20
+    /// The answer is streamed: its media type as text. Chunks, END and ERROR follow.
+    case stream = 21
 }
 
 enum Frames {
@@ -29,6 +31,7 @@ enum Frames {
             $0.field("arn", head.arn)
             $0.field("traceId", head.traceID)
             if let context = head.clientContext { $0.field("clientContext", context) }
+            if head.streams { $0.field("responseMode", "streaming") }
         }
         swap(&buffer, &json.buffer)
         let length = buffer.writerIndex - start - headerSize - 4
@@ -53,12 +56,17 @@ final class FrameReader: ChannelInboundHandler {
     static let maximumPayload = 8 << 20
 
     private let take: (_ type: FrameType, _ payload: ByteBuffer, _ extra: UInt16, _ isLast: Bool) -> Void
+    private let readComplete: () -> Void
     private let ended: (_ violation: Bool) -> Void
     private var pending = ByteBuffer()
     private var isOver = false
 
-    init(take: @escaping (FrameType, ByteBuffer, UInt16, Bool) -> Void, ended: @escaping (Bool) -> Void) {
+    /// - Parameter readComplete: after all frames of one read were taken.
+    init(
+        take: @escaping (FrameType, ByteBuffer, UInt16, Bool) -> Void, readComplete: @escaping () -> Void = {}, ended: @escaping (Bool) -> Void
+    ) {
         self.take = take
+        self.readComplete = readComplete
         self.ended = ended
     }
 
@@ -87,6 +95,10 @@ final class FrameReader: ChannelInboundHandler {
             if isOver { return }
         }
         if buffer.readableBytes > 0 { pending = buffer }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if !isOver { readComplete() }
     }
 
     func channelInactive(context: ChannelHandlerContext) { finish(context, violation: false) }

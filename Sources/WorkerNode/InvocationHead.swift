@@ -10,14 +10,22 @@ public struct InvocationHead: Sendable {
     public var traceID: String
     /// JSON.
     public var clientContext: String?
+    /// The caller takes the answer while it is written.
+    public var streams: Bool
 
-    /// - Parameter arrivedMilliseconds: since 1970; its seconds are in the trace ID.
-    public init(requestID: RequestID, arrivedMilliseconds: Int64, deadlineMilliseconds: Int64, arn: String, clientContext: String?) {
+    /// - Parameters:
+    ///   - arrivedMilliseconds: since 1970; its seconds are in the trace ID.
+    ///   - traceID: the caller's, of printable ASCII; nil to make one of the request ID.
+    public init(
+        requestID: RequestID, arrivedMilliseconds: Int64, deadlineMilliseconds: Int64, arn: String, clientContext: String?, traceID: String? = nil,
+        streams: Bool = false
+    ) {
         self.requestID = requestID
         self.deadlineMilliseconds = deadlineMilliseconds
         self.arn = arn
         self.clientContext = clientContext
-        traceID = Self.traceID(requestID, seconds: UInt32(truncatingIfNeeded: arrivedMilliseconds / 1000))
+        self.streams = streams
+        self.traceID = traceID ?? Self.traceID(requestID, seconds: UInt32(truncatingIfNeeded: arrivedMilliseconds / 1000))
     }
 
     /// `Root=1-SSSSSSSS-` and the last 24 digits of the request ID, `;Sampled=0`.

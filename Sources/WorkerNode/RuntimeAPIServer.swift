@@ -9,6 +9,9 @@ final class RuntimeAPIServer {
     struct Handlers {
         let ready: () -> Void
         let initError: (ByteBuffer) -> Void
+        /// The answer is streamed, with this media type. Returns whether the parts are wanted; else the answer is taken as a whole.
+        let streams: (String) -> Bool
+        let streamed: (ByteBuffer) -> Void
         let answered: (ByteBuffer, _ isError: Bool) -> Void
         /// The program keeps this process busier than any honest one would.
         let misused: () -> Void
@@ -21,6 +24,8 @@ final class RuntimeAPIServer {
     private var wasReady = false
     /// Handed out and not answered.
     private var current: InvocationHead?
+    /// The answer to it is being streamed on this connection.
+    private weak var streaming: RuntimeAPIConnection?
     /// Waiting to be fetched.
     private var next: (InvocationHead, ByteBuffer)?
     /// The connection that asked for the next invocation.
@@ -99,6 +104,28 @@ final class RuntimeAPIServer {
         if let asking { hand(to: asking) }
     }
 
+    /// Holds back the program that streams its answer, or lets it go on.
+    func setPaused(_ isPaused: Bool) { streaming?.setPaused(isPaused) }
+
+    /// Whether the parts of this answer are wanted as they come.
+    fileprivate func beginsStream(_ path: Substring, contentType: String, on connection: RuntimeAPIConnection) -> Bool {
+        guard let current, streaming == nil, path == "/runtime/invocation/\(current.requestID)/response" else { return false }
+        streaming = connection
+        if handlers.streams(contentType) { return true }
+        streaming = nil
+        return false
+    }
+
+    fileprivate func streamed(_ part: ByteBuffer) { handlers.streamed(part) }
+
+    /// - Parameter failure: what the trailers told, or that the body broke off.
+    fileprivate func streamEnded(_ connection: RuntimeAPIConnection, failure: ByteBuffer?) {
+        guard streaming === connection else { return }
+        streaming = nil
+        current = nil
+        handlers.answered(failure ?? ByteBuffer(), failure != nil)
+    }
+
     fileprivate func asksNext(_ connection: RuntimeAPIConnection) {
         asking = connection
         // Asking again without an answer gives the answer up: the time limit ends such an invocation.
@@ -123,9 +150,19 @@ final class RuntimeAPIServer {
         connection.respond(.ok, headers, event)
     }
 
+    /// A streamed answer that was taken as a whole and whose trailers say that it failed.
+    fileprivate func failed(_ path: Substring, payload: ByteBuffer, from connection: RuntimeAPIConnection) {
+        guard let current, path == "/runtime/invocation/\(current.requestID)/response" else {
+            return connection.refuse(.badRequest, "InvalidRequestID", "Invalid request ID")
+        }
+        self.current = nil
+        connection.accepted()
+        handlers.answered(payload, true)
+    }
+
     fileprivate func posted(_ path: Substring, body: ByteBuffer, from connection: RuntimeAPIConnection) {
         let parts = path.split(separator: "/")
-        if parts == ["runtime", "init", "error"] {
+        if parts == ["runtime", "init", "error"] || parts == ["runtime", "restore", "error"] {
             connection.accepted()
             return handlers.initError(body)
         }
@@ -150,11 +187,14 @@ private final class RuntimeAPIConnection: ChannelInboundHandler {
     private var head: HTTPRequestHead?
     private var body = ByteBuffer()
     private var isTooLarge = false
+    /// The body is an answer whose parts go on as they come.
+    private var isStreaming = false
 
     init(server: RuntimeAPIServer) { self.server = server }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
     func handlerRemoved(context: ChannelHandlerContext) {
+        if isStreaming { endStream(RuntimeStreamFailure.truncated) }
         self.context = nil
         server.letGo(body.readableBytes)
         body = ByteBuffer()
@@ -170,13 +210,19 @@ private final class RuntimeAPIConnection: ChannelInboundHandler {
             if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
             }
+            isStreaming = begins(head)
+        case .body(let part) where isStreaming: server.streamed(part)
         case .body(var part):
             guard !isTooLarge, server.hold(part.readableBytes) else {
                 isTooLarge = true
                 return
             }
             if body.readableBytes == 0 { body = part } else { body.writeBuffer(&part) }
-        case .end:
+        case .end(let trailers) where isStreaming:
+            head = nil
+            accepted()
+            endStream(RuntimeStreamFailure.payload(trailers))
+        case .end(let trailers):
             guard let head else { return }
             self.head = nil
             let body = self.body
@@ -187,11 +233,40 @@ private final class RuntimeAPIConnection: ChannelInboundHandler {
             let path = head.uri.dropFirst(prefix.count)
             switch (head.method, path) {
             case (.GET, "/runtime/invocation/next"): server.asksNext(self)
+            case (.GET, "/runtime/restore/next"):
+                // Only a runtime that was told `snap-start` as its initialization type may ask, and none is.
+                refuse(.forbidden, "InvalidStateTransition", "this environment is not restored from a snapshot")
+            case (.POST, _) where Self.streams(head) && RuntimeStreamFailure.payload(trailers) != nil:
+                server.failed(path, payload: RuntimeStreamFailure.payload(trailers) ?? ByteBuffer(), from: self)
             // Whatever is beyond the limit is answered as too large by who reads the answer's size.
             case (.POST, _): server.posted(path, body: isTooLarge ? ByteBuffer(repeating: 0x20, count: FrameReader.maximumPayload) : body, from: self)
             default: refuse(.methodNotAllowed, "MethodNotAllowed", "method not allowed")
             }
         }
+    }
+
+    // MARK: Streamed answers
+
+    private static func streams(_ head: HTTPRequestHead) -> Bool {
+        head.headers["lambda-runtime-function-response-mode"].contains { $0.lowercased() == "streaming" }
+    }
+
+    private func begins(_ head: HTTPRequestHead) -> Bool {
+        let prefix = "/2018-06-01"
+        guard head.method == .POST, head.uri.hasPrefix(prefix), Self.streams(head) else { return false }
+        let type = head.headers.first(name: "content-type") ?? "application/octet-stream"
+        return server.beginsStream(head.uri.dropFirst(prefix.count), contentType: type, on: self)
+    }
+
+    private func endStream(_ failure: ByteBuffer?) {
+        isStreaming = false
+        setPaused(false)
+        server.streamEnded(self, failure: failure)
+    }
+
+    func setPaused(_ isPaused: Bool) {
+        guard let context else { return }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: !isPaused)
     }
 
     func respond(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer) {

@@ -31,7 +31,7 @@ function server(definition, handler, life) {
       if (header.traceId) process.env._X_AMZN_TRACE_ID = header.traceId;
       else delete process.env._X_AMZN_TRACE_ID;
       const event = length === payload.length ? {} : parseEvent(payload.toString('utf8', length));
-      if (streaming) serveStream(handler, event, contextOf(definition, header), answer);
+      if (streaming) serveStream(handler, event, contextOf(definition, header), answer, header.responseMode === 'streaming' ? life.write : undefined);
       else serveCall(handler, isAsync, event, contextOf(definition, header), answer);
     } catch (error) {
       answer.error(error);
@@ -163,9 +163,13 @@ function serveCall(handler, isAsync, event, members, answer) {
   if (typeof result?.then === 'function') result.then(context.succeed, context.fail);
 }
 
-/** `(event, responseStream, context)`: what is written is the answer, all at once when it is over. */
-function serveStream(handler, event, members, answer) {
-  const stream = require('./streaming.cjs').responseStream(handler[HIGH_WATER_MARK], MAXIMUM_ANSWER);
+/**
+ * `(event, responseStream, context)`: what is written is the answer.
+ * @param {Function} [write] takes frames as they come; without it the answer leaves all at once when it is over.
+ */
+function serveStream(handler, event, members, answer, write) {
+  const send = write && ((type, payload) => { if (!answer.isOver) write(type, payload, false); });
+  const stream = require('./streaming.cjs').responseStream(handler[HIGH_WATER_MARK], MAXIMUM_ANSWER, send);
   const context = Object.assign({ callbackWaitsForEmptyEventLoop: true }, members);
   const result = handler(event, stream, context);
   if (typeof result?.then !== 'function') return answer.error('Streaming does not support non-async handlers.');

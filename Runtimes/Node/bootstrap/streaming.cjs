@@ -1,10 +1,15 @@
-// Streaming handlers. The answer leaves as a whole: what is written is kept until the stream has ended.
+// Streaming handlers. What is written leaves at once where the caller takes a stream; otherwise it is kept until the end.
 'use strict';
 
 const { Writable } = require('stream');
+const frames = require('./frames.cjs');
 const { Fault } = require('./output.cjs');
 
 const HTTP_INTEGRATION = 'application/vnd.awslambda.http-integration-response';
+// Between the JSON of an HTTP answer's status and headers, and its body.
+const DELIMITER = Buffer.alloc(8);
+// Bytes of one frame: a write that is longer becomes several, so that the first of it does not wait for the last.
+const LONGEST_PART = 256 << 10;
 
 class ResponseStream extends Writable {
   #parts = [];
@@ -14,10 +19,13 @@ class ResponseStream extends Writable {
   /** Status, headers and cookies, where `HttpResponseStream.from` gave them. */
   #prelude;
   contentType = 'application/octet-stream';
+  /** Takes a frame; undefined where the answer is wanted as a whole. */
+  #send;
 
-  constructor(highWaterMark, limit) {
+  constructor(highWaterMark, limit, send) {
     super({ highWaterMark, decodeStrings: true });
     this.#limit = limit;
+    this.#send = send;
   }
 
   setContentType(type) {
@@ -33,8 +41,22 @@ class ResponseStream extends Writable {
     return super.write(chunk, encoding, callback);
   }
 
-  _write(chunk, _encoding, callback) {
+  /** The head goes out with the first part, at the latest at the end. */
+  start() {
+    if (this.#isStarted) return;
     this.#isStarted = true;
+    if (!this.#send) return;
+    this.#send(frames.STREAM, this.contentType);
+    if (this.#prelude) this.#send(frames.CHUNK, Buffer.concat([Buffer.from(JSON.stringify(this.#prelude)), DELIMITER]));
+  }
+
+  _write(chunk, _encoding, callback) {
+    this.start();
+    if (this.#send) {
+      // A caller who does not keep up makes the write wait.
+      for (let at = 0; at < chunk.length; at += LONGEST_PART) this.#send(frames.CHUNK, chunk.subarray(at, at + LONGEST_PART));
+      return callback();
+    }
     this.#size += chunk.length;
     if (this.#size > this.#limit) return callback(new Fault('Function.ResponseSizeTooLarge', `Response payload size exceeded maximum allowed payload size (${this.#limit} bytes).`));
     this.#parts.push(Buffer.from(chunk));
@@ -50,8 +72,10 @@ class ResponseStream extends Writable {
     this.once('error', callback);
   }
 
-  /** The bytes written or, of an HTTP response, the object that function URLs take. */
+  /** What is left to be sent: nothing of a stream; else the bytes written or, of an HTTP response, the object that function URLs take. */
   answer() {
+    this.start();
+    if (this.#send) return Buffer.alloc(0);
     const body = Buffer.concat(this.#parts);
     if (!this.#prelude) return body;
     const isText = isUTF8(body);
@@ -74,4 +98,4 @@ class HttpResponseStream {
   }
 }
 
-module.exports = { HttpResponseStream, responseStream: (highWaterMark, limit) => new ResponseStream(highWaterMark, limit) };
+module.exports = { HttpResponseStream, responseStream: (...values) => new ResponseStream(...values) };

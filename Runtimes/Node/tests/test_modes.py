@@ -156,6 +156,25 @@ export const handler = awslambda.streamifyResponse(async ({ fail }, stream, cont
     assert worker.error(b'{"fail": true}')["errorMessage"] == "fn"
 
 
+def test_a_stream_is_sent_in_parts_to_a_caller_that_takes_them(start):
+    worker = start("""
+export const handler = awslambda.streamifyResponse(async ({ http, fail }, stream) => {
+  if (http) awslambda.HttpResponseStream.from(stream, { statusCode: 201 });
+  else stream.setContentType('text/plain');
+  stream.write('one');
+  if (fail) throw new Error('midway');
+  stream.end(Buffer.alloc(300_000));
+});
+""")
+    frames = [worker.invoke(b"{}", responseMode="streaming")] + [worker.receive() for _ in range(4)]
+    assert [kind for kind, _ in frames] == [21, 18, 18, 18, 19]
+    assert (frames[0][1], frames[1][1], len(frames[2][1] + frames[3][1]), frames[4][1]) == (b"text/plain", b"one", 300_000, b"")
+    frames = [worker.invoke(b'{"http": true}', responseMode="streaming")] + [worker.receive() for _ in range(5)]
+    assert frames[0][1] == b"application/vnd.awslambda.http-integration-response" and frames[1][1] == b'{"statusCode":201}' + bytes(8)
+    frames = [worker.invoke(b'{"fail": true}', responseMode="streaming")] + [worker.receive() for _ in range(2)]
+    assert [kind for kind, _ in frames] == [21, 18, 20] and json.loads(frames[2][1])["errorMessage"] == "midway"
+
+
 def test_a_stream_longer_than_an_answer_may_be_is_an_error(start):
     worker = start("""
 export const handler = awslambda.streamifyResponse(async (event, stream) => {

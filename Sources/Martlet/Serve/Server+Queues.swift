@@ -3,6 +3,7 @@ internal import EventBus
 internal import EventDispatch
 internal import FunctionModel
 internal import Gateway
+internal import LogsAPI
 internal import Registry
 internal import Scheduler
 internal import SQSAPI
@@ -10,12 +11,15 @@ internal import Telemetry
 
 extension Server {
     /// SQS over the server's durable queues.
-    /// - Parameter eventBus: shares their path.
-    func makeSQS(_ events: Events, baseURL: String, eventBus: EventBusRoutes) -> (service: SQSService, routes: [ControlRoute]) {
+    /// - Parameters:
+    ///   - eventBus: shares their path.
+    ///   - logs: what CloudWatch Logs' operations on the same path read.
+    func makeSQS(_ events: Events, baseURL: String, eventBus: EventBusRoutes, logs: FunctionLogStore) -> (service: SQSService, routes: [ControlRoute]) {
         let clock = events.clock
         let service = SQSService(store: events.store, configuration: SQSService.Configuration(baseURL: baseURL), now: { clock.milliseconds() })
         let endpoint = SQSEndpoint(service) { error, id in Self.report("a request for a queue failed", error, id) }
-        return (service, SQSRoutes(endpoint, eventBus: eventBus).all)
+        let logsRoutes = LogsRoutes(LogsService(store: logs)) { error, id in Self.report("a request for logs failed", error, id) }
+        return (service, SQSRoutes(endpoint, eventBus: eventBus, logs: logsRoutes).all)
     }
 
     /// Schedules, whose runs are events for functions and messages for queues.

@@ -87,7 +87,8 @@ struct Server {
         let buses = try await EventBusRegistry(store: store) { Log.error("a rule cannot be read", ["rule": .init($0.arn), "reason": .init($1)]) }
         let directory = FunctionDirectory(snapshot)
         let eventBus = makeEventBus(events, buses, functions: directory, scheduler: scheduler.service, client: try HTTPEndpointClient(loop: loop), metrics: metrics)
-        let sqs = makeSQS(events, baseURL: baseURL, eventBus: eventBus.routes)
+        let sqs = makeSQS(
+            events, baseURL: baseURL, eventBus: eventBus.routes, logs: FunctionLogStore(registry: registry, reader: logReader))
         let watcher = try await FolderWatcher(store: store, wall: wallMilliseconds) { change, folder, key in
             _ = try await events.accept(
                 ByteBuffer(string: ObjectChange.event([change]).text()), for: folder.function, qualifier: folder.qualifier, requestID: .random(),

@@ -19,8 +19,15 @@ INIT = 1
 INVOKE = 2
 READY = 16
 INIT_ERROR = 17
+CHUNK = 18
 END = 19
 ERROR = 20
+STREAM = 21
+
+# Bytes of one part of a streamed answer; longer ones become several.
+_LONGEST_PART = 256 << 10
+# What a handler that yields returns.
+_Generator = type((lambda: (yield))())
 
 # Raised while modules are loaded, where garbage is rare and collecting costs a tenth of the time.
 _INIT_THRESHOLD = 50_000
@@ -84,7 +91,7 @@ def _serve(source, sink, handler, function, failure):
         _fail("expected an INVOKE frame (type %d), got type %d" % (INVOKE, kind))
     header, event = _split(payload)
     del payload
-    kind, answer = _invoke(handler, function, header, event, failure)
+    kind, answer = _invoke(handler, function, header, event, failure, sink)
     del event
     _flush()
     write_frame(sink, kind, answer)
@@ -159,7 +166,7 @@ def _warm_up(function):
     """One invocation of nothing: what it allocates and caches need not be made anew in each copy."""
     for _ in range(2):
         header, event = _split(_NOTHING)
-        _invoke(lambda event, context: event, function, header, event, None)
+        _invoke(lambda event, context: event, function, header, event, None, None)
     context.current_request_id = ""
     os.environ.pop("_X_AMZN_TRACE_ID", None)
 
@@ -232,7 +239,7 @@ def _split(payload):
     return codec.decode(view[4:length]), view[length:]
 
 
-def _invoke(handler, function, header, event, failure):
+def _invoke(handler, function, header, event, failure, sink):
     """Runs the handler. The kind and payload of the frame that answers; ends the process when the handler does."""
     process = os.getpid()
     request_id = header["requestId"]
@@ -249,7 +256,10 @@ def _invoke(handler, function, header, event, failure):
         client_context = _client_context(header.get("clientContext"))
         invocation = context.LambdaContext(function, request_id, header["deadlineMs"], header["arn"], client_context)
         result = handler(event, invocation)
-        answer = _marshal(result)
+        if type(result) is _Generator:
+            answer = _stream(result, sink if header.get("responseMode") == "streaming" else None, process)
+        else:
+            answer = _marshal(result)
         if len(answer) > faults.MAXIMUM_ANSWER:
             raise Fault(
                 "Function.ResponseSizeTooLarge",
@@ -270,6 +280,27 @@ def _invoke(handler, function, header, event, failure):
         _flush()
         os._exit(0)
     return kind, answer
+
+
+def _stream(parts, sink, process):
+    """Sends what a handler yields, as it comes, to a caller that takes a stream; for any other it is joined."""
+    if sink is None:
+        return b"".join(map(_part, parts))
+    write_frame(sink, STREAM, b"application/octet-stream")
+    for part in parts:
+        if os.getpid() != process:
+            break
+        part = _part(part)
+        for at in range(0, len(part), _LONGEST_PART):
+            write_frame(sink, CHUNK, part[at : at + _LONGEST_PART])
+    return b""
+
+
+def _part(value):
+    """Bytes and text as they are, anything else as its JSON."""
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else _marshal(value)
 
 
 def _unmarshal(event):
