@@ -29,12 +29,13 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
     public var deadLetterTarget: String
     public var layers: FunctionLayers
     public var logging: LoggingConfiguration
+    public var kept: KeptSettings
 
     public init(
         runtime: String, handler: String, memorySize: Int = 128, timeout: Int = 3, ephemeralStorage: Int = 512,
         environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = "", deadLetterTarget: String = "",
         layers: FunctionLayers = .none,
-        logging: LoggingConfiguration = LoggingConfiguration()
+        logging: LoggingConfiguration = LoggingConfiguration(), kept: KeptSettings = KeptSettings()
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -48,6 +49,7 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
         self.deadLetterTarget = deadLetterTarget
         self.layers = layers
         self.logging = logging
+        self.kept = kept
     }
 }
 

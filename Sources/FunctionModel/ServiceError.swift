@@ -7,6 +7,10 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
         case provisionedConcurrencyConfigNotFound
         case resourceConflict
         case invalidParameterValue
+        /// A member breaks a constraint of the service model.
+        case validation
+        /// A body that is not JSON, or a member of another type than the service model's.
+        case serialization
         case invalidRequestContent
         case invalidZipFile
         case invalidRuntime
@@ -26,6 +30,8 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
         case unavailable
         case methodNotAllowed
         case unknownRoute
+        /// One of Lambda's operations that is not built.
+        case unsupportedOperation
         case internalFailure
     }
 

@@ -50,7 +50,7 @@ final class GatewayCore {
         self.loop = loop
         self.invoker = invoker
         self.events = events
-        router = ControlRouter(routes)
+        router = ControlRouter(LambdaOperations.complete(routes))
         self.verifier = verifier
         self.snapshot = snapshot
         self.isReady = isReady

@@ -98,7 +98,7 @@ public struct LambdaRoutes: Sendable {
             isolation: wanted.martletIsolation.flatMap(Isolation.init(rawValue:)) ?? .invocation,
             description: wanted.description ?? "", role: wanted.role ?? "", deadLetterTarget: wanted.deadLetter ?? "",
             layers: try await layers.resolve(wanted.layers ?? [], for: target.key),
-            logging: wanted.loggingConfig?.configuration ?? LoggingConfiguration())
+            logging: wanted.loggingConfig?.configuration ?? LoggingConfiguration(), kept: wanted.keptSettings)
         let version = try await registry.create(
             target.key, configuration: configuration, code: Self.code(source), publish: body.publish, tags: body.tags)
         return try .json(FunctionConfigurationResponse(version, qualified: body.publish), status: 201)
@@ -136,7 +136,7 @@ public struct LambdaRoutes: Sendable {
             runtime: body.runtime, handler: body.handler, memorySize: body.memorySize, timeout: body.timeout,
             ephemeralStorage: body.ephemeralStorage?.size, environment: body.environment.map { $0.variables ?? [:] },
             isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), description: body.description, role: body.role,
-            deadLetterTarget: body.deadLetter, layers: layers, logging: body.loggingConfig?.configuration)
+            deadLetterTarget: body.deadLetter, layers: layers, logging: body.loggingConfig?.configuration, kept: body.keptSettings)
     }
 
     private func list(_ request: ControlRequest) async throws -> ControlResponse {

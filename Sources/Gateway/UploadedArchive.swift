@@ -19,9 +19,7 @@ struct UploadedArchive {
             return
         }
         let found: Range<Int>?
-        do throws(JSONFault) {
-            found = try body.withUnsafeReadableBytes { bytes throws(JSONFault) in try Self.find(bytes) }
-        } catch {
+        do throws(JSONFault) { found = try Self.find(body) } catch {
             throw ServiceError(.invalidRequestContent, "Could not parse request body into json: \(error.description)")
         }
         guard let range = found else {
@@ -36,6 +34,17 @@ struct UploadedArchive {
         // The range lies between the quotes, which go too.
         json = Array(view.prefix(range.lowerBound - 1)) + Array("null".utf8) + Array(view.dropFirst(range.upperBound + 1))
         archive = decoded
+    }
+
+    /// The body with an empty text in the archive's place; an empty body stays empty.
+    static func withoutArchive(_ body: ByteBuffer) throws(JSONFault) -> [UInt8] {
+        let view = body.readableBytesView
+        guard body.readableBytes > 0, let range = try find(body) else { return Array(view) }
+        return Array(view.prefix(range.lowerBound)) + Array(view.dropFirst(range.upperBound))
+    }
+
+    private static func find(_ body: ByteBuffer) throws(JSONFault) -> Range<Int>? {
+        try body.withUnsafeReadableBytes { bytes throws(JSONFault) in try find(bytes) }
     }
 
     /// Where the text of `ZipFile`, `Code.ZipFile` or `Content.ZipFile` is; nil also if it has escapes.

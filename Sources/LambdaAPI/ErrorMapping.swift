@@ -12,13 +12,14 @@ public struct LambdaException: Hashable, Sendable {
     /// `x-amzn-ErrorType`: `ResourceNotFoundException`.
     public let name: String
     public let status: Int
-    public let fault: Fault
+    /// The body's `Type`; nil for faults that are found before the service itself has the request, whose bodies have none.
+    public let fault: Fault?
     /// `message` or `Message`, as the exception's shape in the service model spells it.
     public let messageKey: String
     /// `Reason` of `TooManyRequestsException`.
     public let reason: String?
 
-    init(_ name: String, _ status: Int, _ fault: Fault = .user, messageKey: String, reason: String? = nil) {
+    init(_ name: String, _ status: Int, _ fault: Fault? = .user, messageKey: String, reason: String? = nil) {
         self.name = name
         self.status = status
         self.fault = fault
@@ -43,9 +44,8 @@ public struct LambdaException: Hashable, Sendable {
         json.reserveCapacity(message.utf8.count + 96)
         json += Array("{".utf8)
         if naming { json += Array("\"__type\":\"\(name)\",".utf8) }
-        json += Array(#""Type":""#.utf8)
-        json += Array(fault.rawValue.utf8)
-        json += Array("\",\"\(messageKey)\":".utf8)
+        if let fault { json += Array("\"Type\":\"\(fault.rawValue)\",".utf8) }
+        json += Array("\"\(messageKey)\":".utf8)
         JSONText.append(message, to: &json)
         if let reason { json += Array(",\"Reason\":\"\(reason)\"".utf8) }
         json.append(UInt8(ascii: "}"))
@@ -63,6 +63,9 @@ extension ServiceError.Code {
             LambdaException("ProvisionedConcurrencyConfigNotFoundException", 404, messageKey: "message")
         case .resourceConflict: LambdaException("ResourceConflictException", 409, messageKey: "message")
         case .invalidParameterValue: LambdaException("InvalidParameterValueException", 400, messageKey: "message")
+        case .validation: LambdaException("ValidationException", 400, nil, messageKey: "message")
+        case .serialization: LambdaException("SerializationException", 400, nil, messageKey: "Message")
+        case .unsupportedOperation: LambdaException("UnsupportedOperationException", 501, messageKey: "message")
         case .invalidRequestContent: LambdaException("InvalidRequestContentException", 400, messageKey: "message")
         case .invalidZipFile: LambdaException("InvalidZipFileException", 502, .service, messageKey: "Message")
         case .invalidRuntime: LambdaException("InvalidRuntimeException", 502, .service, messageKey: "Message")

@@ -114,17 +114,13 @@ public struct ConfigurationRequest: Decodable, Sendable {
     var architectures: [String]?
     /// ARNs of layer versions, in order; empty to have none, nil to leave them as they are.
     public var layers: [String]?
-    var fileSystemConfigs: [Anything]?
-    var vpcConfig: VpcConfig?
     var deadLetterConfig: TargetArn?
-    var snapStart: SnapStartRequest?
-    var kmsKeyArn: String?
     var imageConfig: Anything?
     var capacityProviderConfig: Anything?
     var durableConfig: Anything?
-    var tenancyConfig: Anything?
     var codeSigningConfigArn: String?
     public var loggingConfig: LoggingRequest?
+    var kept: KeptSettingsRequest
 
     enum CodingKeys: String, CodingKey {
         case runtime = "Runtime"
@@ -140,18 +136,40 @@ public struct ConfigurationRequest: Decodable, Sendable {
         case packageType = "PackageType"
         case architectures = "Architectures"
         case layers = "Layers"
-        case fileSystemConfigs = "FileSystemConfigs"
-        case vpcConfig = "VpcConfig"
         case deadLetterConfig = "DeadLetterConfig"
-        case snapStart = "SnapStart"
-        case kmsKeyArn = "KMSKeyArn"
         case imageConfig = "ImageConfig"
         case capacityProviderConfig = "CapacityProviderConfig"
         case durableConfig = "DurableConfig"
-        case tenancyConfig = "TenancyConfig"
         case codeSigningConfigArn = "CodeSigningConfigArn"
         case loggingConfig = "LoggingConfig"
     }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        runtime = try container.decodeIfPresent(String.self, forKey: .runtime)
+        role = try container.decodeIfPresent(String.self, forKey: .role)
+        handler = try container.decodeIfPresent(String.self, forKey: .handler)
+        description = try container.decodeIfPresent(String.self, forKey: .description)
+        timeout = try container.decodeIfPresent(Int.self, forKey: .timeout)
+        memorySize = try container.decodeIfPresent(Int.self, forKey: .memorySize)
+        environment = try container.decodeIfPresent(EnvironmentRequest.self, forKey: .environment)
+        ephemeralStorage = try container.decodeIfPresent(EphemeralStorage.self, forKey: .ephemeralStorage)
+        revisionID = try container.decodeIfPresent(String.self, forKey: .revisionID)
+        martletIsolation = try container.decodeIfPresent(String.self, forKey: .martletIsolation)
+        packageType = try container.decodeIfPresent(String.self, forKey: .packageType)
+        architectures = try container.decodeIfPresent([String].self, forKey: .architectures)
+        layers = try container.decodeIfPresent([String].self, forKey: .layers)
+        deadLetterConfig = try container.decodeIfPresent(TargetArn.self, forKey: .deadLetterConfig)
+        imageConfig = try container.decodeIfPresent(Anything.self, forKey: .imageConfig)
+        capacityProviderConfig = try container.decodeIfPresent(Anything.self, forKey: .capacityProviderConfig)
+        durableConfig = try container.decodeIfPresent(Anything.self, forKey: .durableConfig)
+        codeSigningConfigArn = try container.decodeIfPresent(String.self, forKey: .codeSigningConfigArn)
+        loggingConfig = try container.decodeIfPresent(LoggingRequest.self, forKey: .loggingConfig)
+        kept = try KeptSettingsRequest(from: decoder)
+    }
+
+    /// What is kept and returned without being acted on; only the members that the request has.
+    public var keptSettings: KeptSettings { kept.settings }
 
     /// ARN of the dead-letter queue; empty to have none, nil to leave it as it is.
     public var deadLetter: String? { deadLetterConfig.map { $0.targetArn ?? "" } }
@@ -187,6 +205,10 @@ public struct ConfigurationRequest: Decodable, Sendable {
         for (name, value) in environment?.variables ?? [:] where value.utf8.contains(0) {
             throw ServiceError(.invalidParameterValue, "the value of environment variable \(name) has a NUL character")
         }
+        if kept.tenancy?.isolation != nil, martletIsolation == Isolation.environment.rawValue {
+            throw ServiceError(
+                .invalidParameterValue, "TenancyConfig and the isolation 'environment' exclude each other: tenants would share execution environments")
+        }
         try refuseUnoffered()
     }
 
@@ -194,16 +216,11 @@ public struct ConfigurationRequest: Decodable, Sendable {
     private func refuseUnoffered() throws(ServiceError) {
         var refused: [String] = []
         if packageType == "Image" || imageConfig != nil { refused.append("PackageType Image") }
-        if fileSystemConfigs?.isEmpty == false { refused.append("FileSystemConfigs") }
-        if vpcConfig?.subnetIDs?.isEmpty == false || vpcConfig?.securityGroupIDs?.isEmpty == false { refused.append("VpcConfig") }
         if case .queue? = deadLetter.flatMap(EventDestination.init(arn:)) {} else if deadLetter?.isEmpty == false {
             refused.append("DeadLetterConfig with a target that is no queue (arn:aws:sqs:…)")
         }
-        if let applyOn = snapStart?.applyOn, applyOn != "None" { refused.append("SnapStart") }
-        if kmsKeyArn?.isEmpty == false { refused.append("KMSKeyArn") }
         if capacityProviderConfig != nil { refused.append("CapacityProviderConfig") }
         if durableConfig != nil { refused.append("DurableConfig") }
-        if tenancyConfig != nil { refused.append("TenancyConfig") }
         if codeSigningConfigArn?.isEmpty == false { refused.append("CodeSigningConfigArn") }
         if let architectures, architectures != [HostArchitecture.name] {
             refused.append("Architectures \(architectures.joined(separator: ",")) (this server runs \(HostArchitecture.name))")
@@ -228,23 +245,9 @@ struct Anything: Decodable, Sendable {
     init(from decoder: any Decoder) throws {}
 }
 
-struct VpcConfig: Decodable, Sendable {
-    var subnetIDs: [String]?
-    var securityGroupIDs: [String]?
-    enum CodingKeys: String, CodingKey {
-        case subnetIDs = "SubnetIds"
-        case securityGroupIDs = "SecurityGroupIds"
-    }
-}
-
 struct TargetArn: Decodable, Sendable {
     var targetArn: String?
     enum CodingKeys: String, CodingKey { case targetArn = "TargetArn" }
-}
-
-struct SnapStartRequest: Decodable, Sendable {
-    var applyOn: String?
-    enum CodingKeys: String, CodingKey { case applyOn = "ApplyOn" }
 }
 
 public enum HostArchitecture {

@@ -28,6 +28,10 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
     public var loggingConfig: Logging
     public var deadLetterConfig: DeadLetter?
     public var layers: [Layer]?
+    public var kmsKeyArn: String?
+    public var vpcConfig: VPCConfigResponse?
+    public var fileSystemConfigs: [FileSystemConfig]?
+    public var tenancyConfig: TenancyConfigResponse?
     /// Martlet's own: `invocation` or `environment`.
     public var martletIsolation: String
 
@@ -110,6 +114,10 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         case loggingConfig = "LoggingConfig"
         case deadLetterConfig = "DeadLetterConfig"
         case layers = "Layers"
+        case kmsKeyArn = "KMSKeyArn"
+        case vpcConfig = "VpcConfig"
+        case fileSystemConfigs = "FileSystemConfigs"
+        case tenancyConfig = "TenancyConfig"
         case martletIsolation = "MartletIsolation"
     }
 
@@ -129,14 +137,21 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         codeSha256 = CodeDigest.base64(hexadecimal: version.code.sha256)
         self.version = version.version
         environment = configuration.environment.isEmpty ? nil : Environment(variables: configuration.environment)
-        tracingConfig = Tracing()
+        let kept = configuration.kept
+        tracingConfig = Tracing(mode: kept.tracingMode ?? "PassThrough")
         revisionID = RevisionID.text(version.revision)
         state = "Active"
         lastUpdateStatus = "Successful"
         packageType = "Zip"
         architectures = [HostArchitecture.name]
         ephemeralStorage = EphemeralStorage(size: configuration.ephemeralStorage)
-        snapStart = SnapStart()
+        // As on Lambda, only published versions are started from a snapshot.
+        let isSnapshot = kept.snapStart == "PublishedVersions" && version.version != FunctionVersion.latest
+        snapStart = SnapStart(applyOn: kept.snapStart ?? "None", optimizationStatus: isSnapshot ? "On" : "Off")
+        kmsKeyArn = kept.kmsKeyARN.flatMap { $0.isEmpty ? nil : $0 }
+        vpcConfig = kept.vpc.map(VPCConfigResponse.init)
+        fileSystemConfigs = kept.fileSystems.flatMap { list in list.isEmpty ? nil : list.map { FileSystemConfig(arn: $0.arn, localMountPath: $0.localMountPath) } }
+        tenancyConfig = kept.tenantIsolation.map { TenancyConfigResponse(tenantIsolationMode: $0) }
         loggingConfig = Logging(configuration.logging, of: version.key)
         deadLetterConfig = configuration.deadLetterTarget.isEmpty ? nil : DeadLetter(targetArn: configuration.deadLetterTarget)
         layers = configuration.layers.list.isEmpty ? nil : configuration.layers.list.map { Layer(arn: $0.arn, codeSize: $0.code.size) }

@@ -22,11 +22,13 @@ public struct ConfigurationChange: Sendable {
     public var deadLetterTarget: String?
     public var layers: FunctionLayers?
     public var logging: LoggingConfiguration?
+    /// Members that are nil stay as they are.
+    public var kept: KeptSettings
 
     public init(
         runtime: String? = nil, handler: String? = nil, memorySize: Int? = nil, timeout: Int? = nil, ephemeralStorage: Int? = nil,
         environment: [String: String]? = nil, isolation: Isolation? = nil, description: String? = nil, role: String? = nil,
-        deadLetterTarget: String? = nil, layers: FunctionLayers? = nil, logging: LoggingConfiguration? = nil
+        deadLetterTarget: String? = nil, layers: FunctionLayers? = nil, logging: LoggingConfiguration? = nil, kept: KeptSettings = KeptSettings()
     ) {
         self.runtime = runtime
         self.handler = handler
@@ -40,6 +42,7 @@ public struct ConfigurationChange: Sendable {
         self.deadLetterTarget = deadLetterTarget
         self.layers = layers
         self.logging = logging
+        self.kept = kept
     }
 
     func applied(to configuration: FunctionConfiguration) -> FunctionConfiguration {
@@ -56,6 +59,7 @@ public struct ConfigurationChange: Sendable {
         if let deadLetterTarget { result.deadLetterTarget = deadLetterTarget }
         if let layers { result.layers = layers }
         if let logging { result.logging = logging }
+        result.kept.merge(kept)
         return result
     }
 }

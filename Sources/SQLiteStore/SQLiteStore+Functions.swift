@@ -77,8 +77,8 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             INSERT INTO function_versions (account, region, name, version, revision, last_modified, code_sha256, code_size,
-                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging, kept)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         let configuration = version.configuration
         statement.bind(key)
@@ -99,6 +99,7 @@ extension SQLiteStore: FunctionStore {
         statement.bind(18, configuration.deadLetterTarget)
         statement.bind(19, configuration.layers == .none ? nil : try encode(configuration.layers))
         statement.bind(20, try encode(configuration.logging))
+        statement.bind(21, try encode(configuration.kept))
         try statement.run()
     }
 
@@ -142,7 +143,7 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, version, revision, last_modified, code_sha256, code_size, runtime, handler,
-                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging
+                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging, kept
             FROM function_versions ORDER BY account, region, name, CAST(version AS INTEGER)
             """)
         defer { statement.reset() }
@@ -159,7 +160,7 @@ extension SQLiteStore: FunctionStore {
                 environment: try decode(statement.text(13), of: key), isolation: isolation, description: statement.text(15),
                 role: statement.text(16), deadLetterTarget: statement.text(17),
                 layers: try statement.optionalText(18).map { text throws(SQLiteStoreError) in try decode(text, of: key) } ?? .none,
-                logging: try decode(statement.text(19), of: key))
+                logging: try decode(statement.text(19), of: key), kept: try decode(statement.text(20), of: key))
             versions[key, default: []].append(
                 FunctionVersion(
                     key: key, version: statement.text(3), revision: UInt64(bitPattern: statement.integer(4)),

@@ -129,6 +129,7 @@ enum Schema {
         """
         ALTER TABLE function_versions ADD COLUMN logging TEXT NOT NULL DEFAULT '{}';
         """,
+        "ALTER TABLE function_versions ADD COLUMN kept TEXT NOT NULL DEFAULT '{}';",
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

@@ -101,7 +101,7 @@ def test_past_the_drain_limit_callers_get_503_and_the_record_says_interrupted(ma
 
 def test_what_was_deployed_is_there_after_a_restart(make_world):
     w = make_world()
-    w.deploy("kept", "def handler(e, c): return 'kept'\n", "--handler", "app.handler", "--memory", "192", "--env", "A=1")
+    w.deploy("kept", "def handler(e, c): return 'kept'\n", "--handler", "app.handler", "--memory", "192", "--env", "AA=1")
     request = w.invoke("kept", {}).request_id
     w.terminate()
     w.start()
