@@ -96,9 +96,7 @@ let package = Package(
         .target(name: "ObjectEvents", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "WatchedFolders", dependencies: ["BlockingThread", "FunctionModel", "LinuxPrimitives", "Metering", "ObjectEvents", "Triggers"], swiftSettings: strict),
         .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "ObjectEvents", "Triggers"], swiftSettings: strict),
-        .target(
-            name: "LambdaAPI", dependencies: ["ExternalSources", "FunctionModel", "JSONValues"],
-            resources: [.embedInCode("ServiceModel/lambda.model")], swiftSettings: strict),
+        .target(name: "LambdaAPI", dependencies: ["ExternalSources", "FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "EventBus", dependencies: ["CloudEvents", "DurableQueue", "EventPatterns", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),

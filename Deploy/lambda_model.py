@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what Martlet needs of Lambda's service model, from botocore's data: operations, the shapes of their input, exceptions.
 
-    .build/venv/bin/python Deploy/lambda_model.py            writes Sources/LambdaAPI/ServiceModel/lambda.model
+    .build/venv/bin/python Deploy/lambda_model.py            writes Sources/LambdaAPI/ServiceModel/ServiceModel+Text.swift
     .build/venv/bin/python Deploy/lambda_model.py --check    fails if that file is another
 
 Run it when requirements-test.txt names another botocore. One line each, fields separated by tabs:
@@ -17,7 +17,11 @@ import sys
 import botocore
 import botocore.loaders
 
-OUTPUT = pathlib.Path(__file__).parent.parent / "Sources/LambdaAPI/ServiceModel/lambda.model"
+OUTPUT = pathlib.Path(__file__).parent.parent / "Sources/LambdaAPI/ServiceModel/ServiceModel+Text.swift"
+# One text: the compiler reads it in no time, which cannot be said of a list of so many values.
+HEAD = '''extension ServiceModel {
+    static let text = #"""
+'''
 LOCATIONS = {"uri": "path", "querystring": "query", "header": "header"}
 
 
@@ -68,7 +72,7 @@ def text():
             lines.append(["exception", name, str(shape["error"]["httpStatusCode"]), message, "Service" if shape.get("fault") else "User"])
     for name in found:
         lines += shape_lines(name, model["shapes"][name])
-    return "".join("\t".join(fields) + "\n" for fields in lines)
+    return HEAD + "".join("\t".join(fields) + "\n" for fields in lines) + '"""#\n}\n'
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-public import FunctionModel
+import FunctionModel
 
 /// The members of CreateFunction and UpdateFunctionConfiguration that are kept and returned, in Lambda's spelling.
 struct KeptSettingsRequest: Decodable, Sendable {

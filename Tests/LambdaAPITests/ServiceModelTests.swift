@@ -16,7 +16,7 @@ import Testing
 
     /// A pattern that were not understood would be no constraint at all.
     @Test func everyPatternIsUnderstood() {
-        let lines = String(decoding: PackageResources.lambda_model, as: UTF8.self).split(separator: "\n")
+        let lines = ServiceModel.text.split(separator: "\n")
         let fields = lines.flatMap { $0.split(separator: "\t") }
         let sources = fields.filter { $0.hasPrefix("pattern=") }.map { String($0.dropFirst("pattern=".count)) }
         #expect(sources.count > 50)

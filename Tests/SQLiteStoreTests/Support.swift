@@ -46,6 +46,15 @@ final class TemporaryFolder: Sendable {
 extension FunctionRecord {
     static func sample(_ name: String, account: String = "123456789012", using generator: inout some RandomNumberGenerator) -> FunctionRecord {
         let key = FunctionKey(account: account, region: "us-east-1", name: name)
+        func kept(_ generator: inout some RandomNumberGenerator) -> KeptSettings {
+            var kept = KeptSettings()
+            guard Bool.random(using: &generator) else { return kept }
+            kept.tracingMode = "Active"
+            kept.vpc = KeptSettings.VPC(subnetIDs: ["subnet-1"], securityGroupIDs: [], allowsIPv6: true)
+            kept.fileSystems = [KeptSettings.FileSystem(arn: "a", localMountPath: "/mnt/a")]
+            kept.logging = KeptSettings.Logging(format: "JSON", group: "mine")
+            return kept
+        }
         func version(_ version: String, _ generator: inout some RandomNumberGenerator) -> FunctionVersion {
             FunctionVersion(
                 key: key, version: version, revision: generator.next() >> 1,
@@ -54,7 +63,8 @@ extension FunctionRecord {
                     timeout: Int.random(in: 1...900, using: &generator), ephemeralStorage: 1_024,
                     environment: ["A": "", "QUOTE": "'\"\\\n\u{0}ä\u{1F426}"], isolation: Isolation.allCases.randomElement(using: &generator)!,
                     description: "it's", role: "arn:aws:iam::123456789012:role/r",
-                    deadLetterTarget: ["", "arn:aws:sqs:us-east-1:123456789012:dead"].randomElement(using: &generator)!),
+                    deadLetterTarget: ["", "arn:aws:sqs:us-east-1:123456789012:dead"].randomElement(using: &generator)!,
+                    kept: kept(&generator)),
                 code: CodeReference(sha256: String(repeating: "ab", count: 32), size: 1_234),
                 lastModified: Int64.random(in: 0...2_000_000_000_000, using: &generator))
         }

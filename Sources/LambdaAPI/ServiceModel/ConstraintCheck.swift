@@ -1,5 +1,5 @@
-internal import FunctionModel
-internal import JSONValues
+import FunctionModel
+import JSONValues
 
 /// Collects what a value breaks of the model's constraints, in the words of Lambda.
 ///

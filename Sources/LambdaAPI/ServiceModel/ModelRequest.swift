@@ -1,5 +1,5 @@
 public import FunctionModel
-internal import JSONValues
+import JSONValues
 
 /// A request of one operation, read as its input structure: each member from where the model says it is.
 public struct ModelRequest: Sendable {

@@ -1,6 +1,6 @@
 /// The operations of Lambda's API as data: where they are, what they take, and which exceptions there are.
 ///
-/// Read from `lambda.model`, which `Deploy/lambda_model.py` writes from botocore's `lambda/2015-03-31/service-2.json`.
+/// Read from `text`, which `Deploy/lambda_model.py` writes from botocore's `lambda/2015-03-31/service-2.json`.
 public struct ServiceModel: Sendable {
     public struct Operation: Sendable, Hashable {
         public let name: String
@@ -73,7 +73,7 @@ public struct ServiceModel: Sendable {
     public private(set) var exceptions: [String: Exception] = [:]
     private(set) var shapes: [String: Shape] = [:]
 
-    public static let lambda = ServiceModel(parsing: String(decoding: PackageResources.lambda_model, as: UTF8.self))
+    public static let lambda = ServiceModel(parsing: text)
 
     public func operation(named name: String) -> Operation? { operations.first { $0.name == name } }
 

@@ -1,3 +1,5 @@
+extension ServiceModel {
+    static let text = #"""
 # Lambda 2015-03-31 as botocore 1.44.5 has it; written by Deploy/lambda_model.py.
 operation	AddLayerVersionPermission	POST	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy	201	AddLayerVersionPermissionRequest
 operation	AddPermission	POST	/2015-03-31/functions/{FunctionName}/policy	201	AddPermissionRequest
@@ -1011,3 +1013,5 @@ structure	UpdateFunctionUrlConfigRequest
 	AuthType	FunctionUrlAuthType
 	Cors	Cors
 	InvokeMode	InvokeMode
+"""#
+}
