@@ -251,7 +251,7 @@ extension ConnectionHandler {
             target = try FunctionTarget(decoded, qualifier: qualifier, account: caller.account, region: caller.region)
             _ = try core.snapshot.version(target.key, qualifier: target.qualifier)
         } catch {
-            throw Refusal(error)
+            throw Refusal(LambdaOperations.invokeFault(name: decoded, qualifier: qualifier) ?? error)
         }
         var event = request.body ?? ByteBuffer()
         if event.readableBytes == 0 { event = ByteBuffer(staticString: "{}") }

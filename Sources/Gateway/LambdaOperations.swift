@@ -55,6 +55,19 @@ enum LambdaOperations {
         try ModelRequest(operation, path: path, query: request.query, headers: request.headers, body: body).validate()
     }
 
+    /// What the model has against the target of an invocation. Asked only of a target that was not found: what the model
+    /// refuses can be no function's name, and the way of an invocation is spared the check.
+    static func invokeFault(name: String, qualifier: String?, model: ServiceModel = .lambda) -> ServiceError? {
+        guard let operation = model.operation(named: "Invoke") else { return nil }
+        do throws(ServiceError) {
+            let query = qualifier.map { [(name: "Qualifier", value: $0)] } ?? []
+            try ModelRequest(operation, path: ["FunctionName": name], query: query, headers: [], body: [UInt8]()).validate()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     /// Types that say the body is something else than JSON. What is said by default by clients that do not care is let through.
     /// What Lambda itself does with such types could not be confirmed; the exception is the model's for them.
     private static func checkContentType(_ request: ControlRequest) throws(ServiceError) {

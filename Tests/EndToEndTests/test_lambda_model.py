@@ -81,3 +81,13 @@ def test_other_content_types(send):
 ])
 def test_what_is_no_operation(send, method, path, status, error):
     assert send(method, path, {}, None)[:2] == (status, error)
+
+
+@pytest.mark.parametrize("name, query, words", [
+    ("my-function%21", "", "Value 'my-function!' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern"),
+    ("function:f:1:2", "", "Value 'function:f:1:2' at 'functionName'"), ("f", "?Qualifier=a%21", "Value 'a!' at 'qualifier'"),
+    ("f", "?Qualifier=" + "a" * 129, "Member must have length less than or equal to 128"),
+])
+def test_invocations_of_what_can_be_no_function(send, name, query, words):
+    status, error, body = send("POST", f"/2015-03-31/functions/{name}/invocations{query}", {}, b"{}")
+    assert (status, error) == (400, "ValidationException") and words in body["message"], body

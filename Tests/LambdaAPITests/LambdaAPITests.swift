@@ -42,7 +42,8 @@ import Testing
         guard code != .validation, code != .serialization else { return #expect(exception.fault == nil) }
         #expect(exception.fault == (status >= 500 && code != .unsupportedOperation ? .service : .user))
         guard let modelled = ServiceModel.lambda.exceptions[name] else { return }
-        #expect((modelled.status, modelled.messageKey) == (status, key))
+        #expect(modelled.status == status)
+        #expect(modelled.messageKey == key)
         #expect(modelled.fault == exception.fault?.rawValue)
     }
 
