@@ -1,6 +1,6 @@
 """Which of Lambda's operations are there: each is called through boto3, and the README's table says what came of it.
 
-    MARTLET_WRITE_TABLE=1 .build/venv/bin/python -m pytest Tests/EndToEndTests/test_lambda_operations.py    writes the table
+    WRITE_TABLE=1 .build/venv/bin/python -m pytest Tests/EndToEndTests/test_lambda_operations.py    writes the table
 """
 
 import os
@@ -46,7 +46,7 @@ def test_the_table_in_the_readme_is_what_boto3_meets(w):
     found = table({operation: outcome(client, operation) for operation in lambda_model.OPERATIONS})
     text = README.read_text()
     pattern = re.compile(f"({MARKS[0]}\n).*(\n{MARKS[1]})", re.DOTALL)
-    if os.environ.get("MARTLET_WRITE_TABLE"):
+    if os.environ.get("WRITE_TABLE"):
         README.write_text(pattern.sub(lambda match: match[1] + found + match[2], text))
     elif found not in text:
-        raise AssertionError(f"README.md has another table than (write it with MARTLET_WRITE_TABLE=1):\n{found}")
+        raise AssertionError(f"README.md has another table than (write it with WRITE_TABLE=1):\n{found}")
