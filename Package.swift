@@ -30,6 +30,7 @@ let sourceAdapters: [Target] = sources.flatMap { trait, library in
     ]
 }
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
     name: "martlet",
@@ -50,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
     ],
     targets: [
         // Ground: no knowledge of functions beyond their vocabulary.
@@ -83,6 +85,8 @@ let package = Package(
 
         // Domain: pure decisions and ports.
         .target(name: "AccessControl", dependencies: ["FunctionModel", crypto], swiftSettings: strict),
+        .target(name: "ResourcePolicies", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
+        .target(name: "Tenants", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
         .target(name: "DeploymentPackages", dependencies: ["CChild", "FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
         .target(name: "Metering", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
         .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
@@ -110,7 +114,7 @@ let package = Package(
         .target(
             name: "SQLiteStore",
             dependencies: [
-                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "WatchedFolders", "Webhooks",
+                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Tenants", "WatchedFolders", "Webhooks",
                 "CSQLite", "CSQLiteShim",
             ],
             swiftSettings: strict),
@@ -135,7 +139,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "Scheduler", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "Webhooks",
+                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Scheduler", "SQSAPI", "Telemetry", "Tenants", "Triggers", "WarmPool", "Webhooks", tls,
             ] + nio,
             swiftSettings: strict),
 
@@ -144,8 +148,8 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway",
-                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"), tls,
             ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
             swiftSettings: strict),
         .executableTarget(
@@ -182,6 +186,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "AccessControlTests", dependencies: ["AccessControl"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "ResourcePoliciesTests", dependencies: ["FunctionModel", "JSONValues", "ResourcePolicies"], swiftSettings: strict),
+        .testTarget(name: "TenantsTests", dependencies: ["AccessControl", "FunctionModel", "SQLiteStore", "Tenants"], swiftSettings: strict),
         .testTarget(name: "EventPatternsTests", dependencies: ["EventPatterns", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "CloudEventsTests", dependencies: ["CloudEvents", "JSONValues"], swiftSettings: strict),
         .testTarget(
@@ -201,7 +207,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "AccessControl", "FunctionModel", "Gateway", "InvocationPipeline", "LambdaAPI", "Registry",
+                "AccessControl", "EventSourceMappings", "FunctionModel", "Gateway", "InvocationPipeline", "LambdaAPI", "Registry",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
             swiftSettings: strict),

@@ -79,9 +79,21 @@ enum CanonicalRequest {
         return result
     }
 
+    /// Percent-decoded once; what is no valid encoding stays as it is.
+    static func decoded(_ text: some StringProtocol) -> String {
+        var bytes: [UInt8] = []
+        decode(Substring(text).utf8) { bytes.append($0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     private static func reencoded(_ bytes: Substring.UTF8View) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
+        decode(bytes) { appendEncoded($0, to: &result) }
+        return result
+    }
+
+    private static func decode(_ bytes: Substring.UTF8View, _ take: (UInt8) -> Void) {
         var index = bytes.startIndex
         while index < bytes.endIndex {
             let byte = bytes[index]
@@ -89,14 +101,13 @@ enum CanonicalRequest {
             if byte == UInt8(ascii: "%"), bytes.distance(from: index, to: bytes.endIndex) >= 2 {
                 let end = bytes.index(index, offsetBy: 2)
                 if let decoded = HexadecimalText.bytes(Substring(bytes[index..<end])), let first = decoded.first {
-                    appendEncoded(first, to: &result)
+                    take(first)
                     index = end
                     continue
                 }
             }
-            appendEncoded(byte, to: &result)
+            take(byte)
         }
-        return result
     }
 
     private static func appendEncoded(_ byte: UInt8, to result: inout [UInt8]) {

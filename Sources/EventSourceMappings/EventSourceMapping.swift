@@ -25,13 +25,15 @@ public struct EventSourceMapping: Hashable, Sendable {
     /// Of external sources; a queue has its own redrive policy.
     public var failurePolicy: SourceFailurePolicy
     public var isEnabled: Bool
+    public var tags: [String: String]
     /// Milliseconds since 1970.
     public let created: Int64
     public var modified: Int64
 
     public init(
         id: String, function: FunctionKey, qualifier: String?, source: EventSource, batchSize: Int, batchingWindow: Int, filters: [String],
-        reportsBatchItemFailures: Bool, maximumConcurrency: Int?, failurePolicy: SourceFailurePolicy = SourceFailurePolicy(), isEnabled: Bool, created: Int64, modified: Int64
+        reportsBatchItemFailures: Bool, maximumConcurrency: Int?, failurePolicy: SourceFailurePolicy = SourceFailurePolicy(), isEnabled: Bool, tags: [String: String] = [:],
+        created: Int64, modified: Int64
     ) {
         self.id = id
         self.function = function
@@ -44,6 +46,7 @@ public struct EventSourceMapping: Hashable, Sendable {
         self.maximumConcurrency = maximumConcurrency
         self.failurePolicy = failurePolicy
         self.isEnabled = isEnabled
+        self.tags = tags
         self.created = created
         self.modified = modified
     }

@@ -111,6 +111,21 @@ public actor EventSourceMappingRegistry {
         return mapping
     }
 
+    /// What reads from the source does not hear of it: tags are for people.
+    public func setTags(
+        _ id: String, account: String, region: String, _ change: @Sendable (inout [String: String]) throws(ServiceError) -> Void
+    ) async throws {
+        var mapping = try mapping(id, account: account, region: region)
+        try change(&mapping.tags)
+        try await store.save(mapping)
+        let isThere = mappings.withLock { mappings in
+            mappings[id]?.tags = mapping.tags
+            return mappings[id] != nil
+        }
+        // It may have been deleted while the store wrote.
+        if !isThere { try await store.deleteEventSourceMapping(id: id) }
+    }
+
     public func delete(_ id: String, account: String, region: String) async throws -> EventSourceMapping {
         let mapping = try mapping(id, account: account, region: region)
         try await store.deleteEventSourceMapping(id: id)

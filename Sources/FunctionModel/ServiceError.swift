@@ -17,6 +17,7 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
         case unsupportedMediaType
         case requestTooLarge
         case codeStorageExceeded
+        case policyLengthExceeded
         case preconditionFailed
         /// The function's own concurrency is used up.
         case tooManyRequestsFunction

@@ -6,6 +6,7 @@ import LambdaAPI
 import NIOCore
 import NIOHTTP1
 import Registry
+import ResourcePolicies
 
 /// What the requests mean: routing, who may, and the way to the pipeline or a management route.
 extension ConnectionHandler {
@@ -54,8 +55,8 @@ extension ConnectionHandler {
     /// The path and query, also from `GET http://host/path`.
     private static func originForm(_ head: HTTPRequestHead) throws(Refusal) -> Substring {
         if head.uri.utf8.first == UInt8(ascii: "/") { return head.uri[...] }
-        if head.method != .CONNECT, head.uri.hasPrefix("http://") {
-            let rest = head.uri.dropFirst(7)
+        if head.method != .CONNECT, let scheme = ["http://", "https://"].first(where: { head.uri.hasPrefix($0) }) {
+            let rest = head.uri.dropFirst(scheme.utf8.count)
             return rest.firstIndex(of: "/").map { rest[$0...] } ?? "/"
         }
         throw Refusal(.badRequest, "the request target must begin with '/'")
@@ -75,6 +76,7 @@ extension ConnectionHandler {
             throw Refusal(.resourceNotFound, "function \(name) has no version or alias '\(qualifier?.prefix(64) ?? "")'")
         }
         let url = owner.url
+        guard !core.access.suspendedAccounts.contains(owner.record.key.account) else { throw Self.forbidden }
         if let cors = url.cors {
             request.cors = cors
             if let origin = request.fields.origin, request.head.method == .OPTIONS, request.head.headers.contains(name: "access-control-request-method") {
@@ -86,7 +88,7 @@ extension ConnectionHandler {
         request.target = .functionURL(
             FunctionURLTarget(record: owner.record, url: url, qualifier: owner.qualifier, path: path, query: query))
         guard url.authType == .iam else { return }
-        guard request.head.headers.contains(name: "authorization") else { throw Self.forbidden }
+        if core.configuration.developmentMode, !request.head.headers.contains(name: "authorization") { throw Self.forbidden }
         do {
             try beginAuthentication(target)
         } catch {
@@ -102,7 +104,7 @@ extension ConnectionHandler {
             request.target = .control(route, parameters: parameters, path: path, query: query)
             request.maximumBody = route.maximumBody ?? core.configuration.maximumControlBody
             request.operation = route.method + " " + route.pattern
-            if route.access == .signed { try beginAuthentication(target) }
+            if route.access != .open { try beginAuthentication(target) }
         case .methods(let methods):
             request.maximumBody = core.configuration.maximumControlBody
             try beginAuthentication(target)
@@ -123,16 +125,18 @@ extension ConnectionHandler {
             let scope = request.head.headers.first(name: "authorization").flatMap { try? AuthorizationHeader($0) }
             request.caller = Caller(
                 account: core.configuration.developmentAccount, region: scope?.region ?? core.configuration.developmentRegion,
-                accessKeyID: scope?.accessKeyID ?? "")
+                accessKeyID: scope?.accessKeyID ?? "", isOperator: true)
             return
         }
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
         do throws(AuthenticationError) {
-            request.signature = try core.verifier.begin(
+            let signature = try core.verifier.begin(
                 method: request.head.method.rawValue, path: target[..<(mark ?? target.endIndex)],
                 query: mark.map { target[target.index(after: $0)...] } ?? "", headers: request.head.headers,
                 now: request.arrivedMilliseconds / 1000)
-            request.digest = PayloadDigest()
+            request.signature = signature
+            request.chunks = signature.chunks()
+            if request.chunks == nil { request.digest = PayloadDigest() }
         } catch {
             throw Refusal(error)
         }
@@ -162,7 +166,9 @@ extension ConnectionHandler {
     func authenticate() throws(Refusal) {
         guard let signature = request.signature else { return }
         do throws(AuthenticationError) {
-            request.caller = try signature.complete(payloadHash: request.digest?.hexadecimal() ?? "")
+            try request.chunks?.finish()
+            request.caller = try core.verifier.complete(
+                signature, payloadHash: request.digest?.hexadecimal() ?? "", now: core.milliseconds() / 1000)
         } catch {
             if case .functionURL = request.target { throw Self.forbidden }
             throw Refusal(error)
@@ -179,13 +185,18 @@ extension ConnectionHandler {
         case .functionURL(let target): try dispatchFunctionURL(target)
         case .preflight(let cors, let origin): answerPreflight(cors, origin: origin)
         case .control(let route, let parameters, let path, let query):
+            if route.access == .operator, request.caller?.isOperator != true {
+                throw Refusal(
+                    .accessDenied,
+                    "User: arn:aws:iam::\(request.caller?.account ?? ""):root is not authorized to perform: \(request.operation): only the operator's key may")
+            }
             if let count = core.beginControlRequest(route) {
                 throw Refusal(
                     .tooManyRequests, "\(count) management requests are at work, which is the limit: send it again in a moment", retryAfter: 1)
             }
             let caller = request.caller
                 ?? (core.configuration.developmentMode
-                    ? Caller(account: core.configuration.developmentAccount, region: core.configuration.developmentRegion, accessKeyID: "")
+                    ? Caller(account: core.configuration.developmentAccount, region: core.configuration.developmentRegion, accessKeyID: "", isOperator: true)
                     : Caller(account: "", region: "", accessKeyID: ""))
             run(
                 route,
@@ -248,7 +259,8 @@ extension ConnectionHandler {
         }
         let target: FunctionTarget
         do throws(ServiceError) {
-            target = try FunctionTarget(decoded, qualifier: qualifier, account: caller.account, region: caller.region)
+            target = try FunctionTarget(decoded, qualifier: qualifier, account: caller.account, region: caller.region, allowsOthers: true)
+            if target.key.account != caller.account { try checkPolicy(target, caller) }
             _ = try core.snapshot.version(target.key, qualifier: target.qualifier)
         } catch {
             throw Refusal(LambdaOperations.invokeFault(name: decoded, qualifier: qualifier) ?? error)
@@ -266,6 +278,17 @@ extension ConnectionHandler {
             requestID: request.id, function: target.key, qualifier: target.qualifier, trigger: .invoke, event: event,
             wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), traceID: traceID, arrived: request.arrived,
             arrivedMilliseconds: request.arrivedMilliseconds, deduplicationKey: try idempotencyKey())
+    }
+
+    /// What its owner has not allowed is refused, whether there is such a function or not.
+    private func checkPolicy(_ target: FunctionTarget, _ caller: Caller) throws(ServiceError) {
+        let call = PolicyCall(account: caller.account, action: PolicyCall.invoke)
+        let resource = PolicyResource(function: target.key, qualifier: target.qualifier)
+        guard core.policies.allows(call, on: resource), !core.access.suspendedAccounts.contains(target.key.account) else {
+            throw ServiceError(
+                .accessDenied,
+                "User: arn:aws:iam::\(caller.account):root is not authorized to perform: lambda:InvokeFunction on resource: \(resource.arn) because no resource-based policy allows the lambda:InvokeFunction action")
+        }
     }
 
     private func answerAccepted(_ result: Result<RequestID, ServiceError>) {
@@ -348,13 +371,14 @@ extension ConnectionHandler {
     // MARK: Function URLs
 
     private func dispatchFunctionURL(_ target: FunctionURLTarget) throws(Refusal) {
-        if target.url.authType == .iam, request.caller?.account != target.record.key.account { throw Self.forbidden }
+        if target.url.authType == .iam { try checkURLPolicy(target) }
         let event = FunctionURLEvent(
             head: request.head, path: target.path.isEmpty ? "/" : target.path, query: target.query, url: target.url,
             key: target.record.key, domainName: request.fields.host == nil ? "localhost" : request.fields.hostName,
             sourceAddress: peerAddress, requestID: request.id,
             caller: target.url.authType == .iam ? request.caller.map { ($0.account, $0.accessKeyID) } : nil,
-            time: core.dates(request.arrivedMilliseconds).log, milliseconds: request.arrivedMilliseconds, port: core.configuration.port)
+            time: core.dates(request.arrivedMilliseconds).log, milliseconds: request.arrivedMilliseconds, port: core.configuration.port,
+            isSecure: core.tls != nil)
         var buffer = ByteBuffer()
         buffer.reserveCapacity(1024 + (request.body?.readableBytes ?? 0))
         event.write(body: request.body, into: &buffer)
@@ -378,6 +402,13 @@ extension ConnectionHandler {
         var head = startAnswer(200)
         for (name, value) in CORSAnswer.preflight(cors, origin: origin) { head.writeField(name, value) }
         finishAnswer(200, &head, body: ByteBuffer())
+    }
+
+    private func checkURLPolicy(_ target: FunctionURLTarget) throws(Refusal) {
+        guard let caller = request.caller else { throw Self.forbidden }
+        if caller.account == target.record.key.account { return }
+        let call = PolicyCall(account: caller.account, action: PolicyCall.invokeURL, functionURLAuthType: URLAuthType.iam.rawValue)
+        guard core.policies.allows(call, on: PolicyResource(function: target.record.key, qualifier: target.qualifier)) else { throw Self.forbidden }
     }
 
     func answerFunctionURL(_ result: Result<InvocationResult, ServiceError>) {
@@ -440,6 +471,8 @@ extension Refusal {
         case .incomplete: self.init(.incompleteSignature, error.message)
         case .invalid: self.init(.invalidSignature, error.message)
         case .unrecognized: self.init(.unrecognizedClient, error.message)
+        case .expired: self.init(.expiredToken, error.message)
+        case .suspended: self.init(.accessDenied, error.message)
         }
     }
 }

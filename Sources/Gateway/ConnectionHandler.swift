@@ -4,6 +4,7 @@ import InvocationPipeline
 import LambdaAPI
 import NIOCore
 import NIOHTTP1
+import SQSAPI
 
 /// One client connection: takes requests one after another, in order, and writes the answers itself.
 ///
@@ -311,6 +312,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         deadline =
             request.arrived + core.configuration.bodyTimeout
             + .milliseconds(Int64(request.received) * 1000 / Int64(core.configuration.minimumBodyRate))
+        if request.chunks != nil { return receiveChunks(bytes) }
         if request.body == nil {
             if let length = request.fields.contentLength, length > count {
                 var body = ByteBuffer()
@@ -322,6 +324,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
             }
         } else {
             request.body?.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// Of a body that comes in signed chunks only the data is kept.
+    private func receiveChunks(_ bytes: ByteBuffer) {
+        var body = request.body ?? ByteBuffer()
+        request.body = nil
+        do throws(AuthenticationError) {
+            try bytes.withUnsafeReadableBytes { raw throws(AuthenticationError) in try request.chunks?.feed(raw) { body.writeBytes($0) } }
+            request.body = body
+        } catch {
+            refuse(Refusal(error))
         }
     }
 
@@ -431,19 +445,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func refuse(_ refusal: Refusal, closing: Bool = false) {
         if closing || refusal.exception == .badRequest { request.keepAlive = false }
+        // Clients of the JSON protocol look for the error's name in the body alone, and those of the query protocol for XML.
+        let isTargeted = request.head.method == .POST && request.head.headers.contains(name: "x-amz-target")
+        var wantsXML = false
+        if case .control(let route, _, _, _) = request.target { wantsXML = route.hasQueryErrors && !isTargeted }
         var head = startAnswer(refusal.exception.status)
         head.writeField("x-amzn-ErrorType", refusal.exception.name)
-        head.writeStaticString("Content-Type: application/json\r\n")
+        head.writeStaticString(wantsXML ? "Content-Type: text/xml\r\n" : "Content-Type: application/json\r\n")
         if let retryAfter = refusal.retryAfter {
             head.writeStaticString("Retry-After: ")
             head.writeDecimal(retryAfter)
             head.writeStaticString("\r\n")
         }
-        // Clients of the JSON protocol look for the error's name in the body alone.
-        let isTargeted = request.head.method == .POST && request.head.headers.contains(name: "x-amz-target")
-        finishAnswer(
-            refusal.exception.status, &head,
-            body: ByteBuffer(bytes: refusal.exception.body(message: refusal.message, naming: isTargeted)))
+        let body =
+            wantsXML
+            ? SQSEndpoint.queryError(
+                exception: refusal.exception.name, message: refusal.message, isSenderFault: refusal.exception.fault == .user, requestID: request.id)
+            : refusal.exception.body(message: refusal.message, naming: isTargeted)
+        finishAnswer(refusal.exception.status, &head, body: ByteBuffer(bytes: body))
     }
 
     /// For faults that belong to no request.
@@ -727,6 +746,8 @@ struct ActiveRequest {
     var reserved = 0
     var body: ByteBuffer?
     var digest: PayloadDigest?
+    /// Takes the body apart where its sender sends it in chunks.
+    var chunks: ChunkedPayload?
     var signature: PendingSignature?
     var caller: Caller?
     /// The answer may come in parts.

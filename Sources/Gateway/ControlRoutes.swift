@@ -93,6 +93,8 @@ public struct ControlRoute: Sendable {
     public enum Access: Sendable {
         /// Signed by a known key; in development mode guarded against web pages.
         case signed
+        /// The same, and the key must be the operator's.
+        case `operator`
         /// For anyone, from anywhere: health and metrics.
         case open
     }
@@ -108,18 +110,21 @@ public struct ControlRoute: Sendable {
     public let maximumBody: Int?
     /// Requests of this pattern at the same time, for one that may wait; nil for a share in `maximumControlRequests`.
     public let maximumRequests: Int?
+    /// Whether clients that do not speak JSON expect errors as the query protocol's XML.
+    public let hasQueryErrors: Bool
     public let handler: Handler
     let segments: [Substring]
 
     public init(
         _ method: String, _ pattern: String, access: Access = .signed, maximumBody: Int? = nil, maximumRequests: Int? = nil,
-        handler: @escaping Handler
+        hasQueryErrors: Bool = false, handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
         self.access = access
         self.maximumBody = maximumBody
         self.maximumRequests = maximumRequests
+        self.hasQueryErrors = hasQueryErrors
         self.handler = handler
         segments = pattern.split(separator: "/")
     }

@@ -50,6 +50,7 @@ public struct EventSourceMappingRoutes: Sendable {
     private func create(_ request: ControlRequest) async throws -> ControlResponse {
         let body = try request.decode(EventSourceMappingRequest.self)
         try body.validate(isNew: true)
+        try TagRules.check(body.tags ?? [:])
         let target = try await target(body.functionName ?? "", request)
         let mapping = try await body.selfManagedEventSource == nil ? queueMapping(body, target, request) : externalMapping(body, target, request)
         try await mappings.create(mapping)
@@ -72,7 +73,7 @@ public struct EventSourceMappingRoutes: Sendable {
             id: RequestID.random().description, function: target.key, qualifier: target.qualifier, source: .queue(source), batchSize: body.batchSize ?? 10,
             batchingWindow: body.maximumBatchingWindowInSeconds ?? 0, filters: body.filters ?? [],
             reportsBatchItemFailures: body.reportsBatchItemFailures ?? false, maximumConcurrency: body.scalingConfig?.maximumConcurrency,
-            isEnabled: body.enabled ?? true, created: time, modified: time)
+            isEnabled: body.enabled ?? true, tags: body.tags ?? [:], created: time, modified: time)
         try Self.check(mapping, isFIFO: record.kind == .fifo)
         return mapping
     }
@@ -88,7 +89,7 @@ public struct EventSourceMappingRoutes: Sendable {
             id: id, function: target.key, qualifier: target.qualifier, source: .external(source), batchSize: body.batchSize ?? 100,
             batchingWindow: body.maximumBatchingWindowInSeconds ?? 0, filters: body.filters ?? [],
             reportsBatchItemFailures: body.reportsBatchItemFailures ?? false, maximumConcurrency: body.scalingConfig?.maximumConcurrency,
-            failurePolicy: policy, isEnabled: body.enabled ?? true, created: time, modified: time)
+            failurePolicy: policy, isEnabled: body.enabled ?? true, tags: body.tags ?? [:], created: time, modified: time)
         try Self.checkFilters(mapping)
         return mapping
     }

@@ -22,6 +22,8 @@ struct FunctionURLEvent {
     let time: String
     let milliseconds: Int64
     let port: Int
+    /// Whether it came over TLS.
+    let isSecure: Bool
 
     func write(body: ByteBuffer?, into event: inout ByteBuffer) {
         event.writeStaticString("{\"version\":\"2.0\",\"routeKey\":\"$default\",\"rawPath\":")
@@ -66,7 +68,7 @@ struct FunctionURLEvent {
         } else {
             fields.append(("x-forwarded-for", sourceAddress))
         }
-        if !fields.contains(where: { $0.name == "x-forwarded-proto" }) { fields.append(("x-forwarded-proto", "http")) }
+        if !fields.contains(where: { $0.name == "x-forwarded-proto" }) { fields.append(("x-forwarded-proto", isSecure ? "https" : "http")) }
         if !fields.contains(where: { $0.name == "x-forwarded-port" }) { fields.append(("x-forwarded-port", String(port))) }
         event.writeStaticString(",\"headers\":{")
         for (index, field) in fields.enumerated() {

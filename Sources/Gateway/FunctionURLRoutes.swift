@@ -94,6 +94,6 @@ public struct FunctionURLAddresses: Sendable {
     public func address(of url: FunctionURL, _ key: FunctionKey, alias: String? = nil) -> String {
         if key.account == account, key.region == region, alias == nil { return "\(baseURL)/fn/\(key.name)/" }
         let port = baseURL.split(separator: ":").last.flatMap { Int($0) }.map { ":\($0)" } ?? ""
-        return "http://\(url.id)\(RequestRoute.hostSuffix)\(port)/"
+        return "\(baseURL.hasPrefix("https:") ? "https" : "http")://\(url.id)\(RequestRoute.hostSuffix)\(port)/"
     }
 }

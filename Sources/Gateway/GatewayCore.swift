@@ -5,6 +5,7 @@ import InvocationPipeline
 import LambdaAPI
 import NIOCore
 import Registry
+import ResourcePolicies
 
 /// What all connections of one server share. Confined to its event loop.
 final class GatewayCore {
@@ -14,6 +15,10 @@ final class GatewayCore {
     let events: (any EventAcceptor)?
     let router: ControlRouter
     let verifier: SigV4Verifier
+    private(set) var access: AccessSnapshot
+    private(set) var policies: PolicySnapshot
+    /// nil where the listener speaks HTTP without TLS.
+    var tls: TLSIdentity?
     /// Milliseconds since 1970.
     private let wallClock: @Sendable () -> Int64
     let report: @Sendable (ServiceError, RequestID) -> Void
@@ -41,7 +46,7 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, events: (any EventAcceptor)? = nil, routes: [ControlRoute],
-        verifier: SigV4Verifier,
+        access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), tls: TLSIdentity? = nil,
         snapshot: RegistrySnapshot, isReady: Bool, wallClock: @escaping @Sendable () -> Int64,
         report: @escaping @Sendable (ServiceError, RequestID) -> Void
     ) {
@@ -51,7 +56,10 @@ final class GatewayCore {
         self.invoker = invoker
         self.events = events
         router = ControlRouter(LambdaOperations.complete(routes))
-        self.verifier = verifier
+        self.access = access
+        self.policies = policies
+        self.tls = tls
+        verifier = SigV4Verifier(keys: access.keys)
         self.snapshot = snapshot
         self.isReady = isReady
         self.wallClock = wallClock
@@ -76,6 +84,16 @@ final class GatewayCore {
     /// Takes a newer snapshot; an older one that comes late is dropped.
     func apply(_ next: RegistrySnapshot) {
         if next.generation >= snapshot.generation { snapshot = next }
+    }
+
+    func apply(_ next: AccessSnapshot) {
+        guard next.generation >= access.generation else { return }
+        access = next
+        verifier.replaceKeys(next.keys)
+    }
+
+    func apply(_ next: PolicySnapshot) {
+        if next.generation >= policies.generation { policies = next }
     }
 
     // MARK: Management requests

@@ -4,7 +4,9 @@ public import InvocationPipeline
 public import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 public import Registry
+public import ResourcePolicies
 
 /// What the server needs of the rest of the program.
 public struct GatewayServices: Sendable {
@@ -14,8 +16,11 @@ public struct GatewayServices: Sendable {
     public var events: NIOLoopBound<any EventAcceptor>?
     /// Management operations; `LambdaRoutes.all` and the program's own.
     public var routes: [ControlRoute]
-    /// By access key ID.
-    public var keys: [String: VerificationKey]
+    /// Who may call; see `GatewayServer.apply`.
+    public var access: AccessSnapshot
+    public var policies: PolicySnapshot
+    /// What the listener shows in handshakes; nil for HTTP without TLS.
+    public var tls: TLSIdentity?
     public var snapshot: RegistrySnapshot
     /// Milliseconds since 1970.
     public var wallClock: @Sendable () -> Int64
@@ -23,13 +28,15 @@ public struct GatewayServices: Sendable {
     public var report: @Sendable (ServiceError, RequestID) -> Void
 
     public init(
-        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], keys: [String: VerificationKey], snapshot: RegistrySnapshot,
+        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), tls: TLSIdentity? = nil, snapshot: RegistrySnapshot,
         wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in }
     ) {
         self.invoker = invoker
         self.events = events
         self.routes = routes
-        self.keys = keys
+        self.access = access
+        self.policies = policies
+        self.tls = tls
         self.snapshot = snapshot
         self.wallClock = wallClock
         self.report = report
@@ -57,7 +64,7 @@ public final class GatewayServer: Sendable {
             NIOLoopBound(
                 GatewayCore(
                     configuration: configuration, loop: loop, invoker: services.invoker.value, events: services.events?.value, routes: services.routes,
-                    verifier: SigV4Verifier(keys: services.keys), snapshot: services.snapshot, isReady: isReady,
+                    access: services.access, policies: services.policies, tls: services.tls, snapshot: services.snapshot, isReady: isReady,
                     wallClock: services.wallClock, report: services.report),
                 eventLoop: loop)
         }.get()
@@ -76,6 +83,10 @@ public final class GatewayServer: Sendable {
     static func configure(_ channel: any Channel, core: GatewayCore) throws {
         guard core.hasRoom else {
             core.statistics.refusedConnections += 1
+            guard core.tls == nil else {
+                channel.close(promise: nil)
+                return
+            }
             let text: StaticString =
                 "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
             try channel.pipeline.syncOperations.addHandler(RefusingHandler(text))
@@ -88,6 +99,7 @@ public final class GatewayServer: Sendable {
         limits.maxHeaderFieldCount = core.configuration.maximumHeaderCount
         let decoder = HTTPRequestDecoder(
             leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: limits)
+        if let tls = core.tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context)) }
         try channel.pipeline.syncOperations.addHandlers(ByteWatch(connection), ByteToMessageHandler(decoder), connection)
     }
 
@@ -100,8 +112,19 @@ public final class GatewayServer: Sendable {
         try? await loop.submit { self.core.value.apply(snapshot) }.get()
     }
 
-    public func replaceKeys(_ keys: [String: VerificationKey]) async {
-        try? await loop.submit { self.core.value.verifier.replaceKeys(keys) }.get()
+    /// Makes the keys count for every request from now on; returns when they do. For `TenantRegistry.subscribe`.
+    public func apply(_ access: AccessSnapshot) async {
+        try? await loop.submit { self.core.value.apply(access) }.get()
+    }
+
+    /// The same for `PolicyRegistry.subscribe`.
+    public func apply(_ policies: PolicySnapshot) async {
+        try? await loop.submit { self.core.value.apply(policies) }.get()
+    }
+
+    /// Connections from now on see this certificate; those that are there go on. Does nothing for a listener without TLS.
+    public func apply(_ identity: TLSIdentity) async {
+        try? await loop.submit { if self.core.value.tls != nil { self.core.value.tls = identity } }.get()
     }
 
     /// What `GET /martlet/v1/health` says; after `beginDrain` it stays 503.

@@ -69,11 +69,6 @@ public struct LambdaRoutes: Sendable {
                 try await registry.delete(target.key, qualifier: target.qualifier)
                 return .noContent
             },
-            ControlRoute("GET", "\(path)/{FunctionName}/policy") { request in
-                let target = try Self.target(request)
-                _ = try await registry.snapshot.version(target.key, qualifier: target.qualifier)
-                throw ServiceError(.resourceNotFound, "The resource you requested does not exist: \(target.key.name) has no resource policy")
-            },
             ControlRoute("GET", "/2020-06-30/functions/{FunctionName}/code-signing-config") { request in
                 let target = try Self.target(request)
                 _ = try await registry.snapshot.record(target.key)
@@ -100,7 +95,7 @@ public struct LambdaRoutes: Sendable {
             layers: try await layers.resolve(wanted.layers ?? [], for: target.key),
             logging: wanted.loggingConfig?.configuration ?? LoggingConfiguration(), kept: wanted.keptSettings)
         let version = try await registry.create(
-            target.key, configuration: configuration, code: Self.code(source), publish: body.publish, tags: body.tags)
+            target.key, configuration: configuration, code: try await code(source, request), publish: body.publish, tags: body.tags)
         return try .json(FunctionConfigurationResponse(version, qualified: body.publish), status: 201)
     }
 
@@ -113,7 +108,7 @@ public struct LambdaRoutes: Sendable {
         try body.validate()
         try await checkDeadLetters(body.configuration, of: target.key)
         let version = try await registry.updateCode(
-            target.key, code: Self.code(body.code.source()), change: change(body.configuration, of: target.key), publish: body.publish,
+            target.key, code: try await code(body.code.source(), request), change: change(body.configuration, of: target.key), publish: body.publish,
             expectedRevision: Self.revision(body.revisionID), dryRun: body.dryRun)
         return try .json(FunctionConfigurationResponse(version, qualified: body.publish))
     }
@@ -203,7 +198,7 @@ public struct LambdaRoutes: Sendable {
         ]
     }
 
-    // MARK: Account and tags
+    // MARK: Account
 
     private var accountRoutes: [ControlRoute] {
         [
@@ -216,18 +211,6 @@ public struct LambdaRoutes: Sendable {
                     AccountSettingsResponse(
                         concurrentExecutions: limit, unreserved: limit - claimed, totalCodeSize: packages.reduce(0) { $0 + $1.size },
                         functionCount: records.count))
-            },
-            ControlRoute("GET", "/2017-03-31/tags/{Resource}") { request in
-                try .json(ListTagsResponse(tags: try await registry.snapshot.record(Self.resource(request)).tags))
-            },
-            ControlRoute("POST", "/2017-03-31/tags/{Resource}") { request in
-                try await registry.setTags(Self.resource(request), adding: request.decode(TagResourceRequest.self).tags)
-                return .noContent
-            },
-            ControlRoute("DELETE", "/2017-03-31/tags/{Resource}") { request in
-                let names = request.query.filter { $0.name == "tagKeys" }.map(\.value)
-                try await registry.setTags(Self.resource(request), removing: names)
-                return .noContent
             },
         ]
     }
@@ -249,16 +232,14 @@ public struct LambdaRoutes: Sendable {
         }
     }
 
-    private static func resource(_ request: ControlRequest) throws(ServiceError) -> FunctionKey {
-        let target = try target(request.parameters["Resource"] ?? "", request, qualifier: nil)
-        try refuseQualifier(target)
-        return target.key
-    }
-
-    static func code(_ source: CodeSource) -> NewCode {
+    private func code(_ source: CodeSource, _ request: ControlRequest) async throws(ServiceError) -> NewCode {
         switch source {
-        case .archive(let bytes): .archive(bytes)
-        case .stored(let sha256): .stored(sha256: sha256)
+        case .archive(let bytes): return .archive(bytes)
+        case .stored(let sha256):
+            guard await registry.mayReuse(sha256, account: request.caller.account, isOperator: request.caller.isOperator) else {
+                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
+            }
+            return .stored(sha256: sha256)
         }
     }
 

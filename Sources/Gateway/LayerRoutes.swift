@@ -75,11 +75,23 @@ public struct LayerRoutes: Sendable {
         try body.validate()
         guard let source = try body.content?.source() else { return .noContent }
         let version = try await layers.publish(
-            key, code: LambdaRoutes.code(source),
+            key, code: try Self.code(source, request),
             LayerDescription(
                 description: body.description ?? "", compatibleRuntimes: body.compatibleRuntimes ?? [],
                 compatibleArchitectures: body.compatibleArchitectures ?? [], licenseInfo: body.licenseInfo ?? ""))
         return try .json(LayerVersionResponse(version, of: key, location: location(version)), status: 201)
+    }
+
+    /// Stored code is reached by its digest only by the operator: who has not uploaded it must not get at it by a number that is no secret.
+    private static func code(_ source: CodeSource, _ request: ControlRequest) throws(ServiceError) -> NewCode {
+        switch source {
+        case .archive(let bytes): return .archive(bytes)
+        case .stored(let sha256):
+            guard request.caller.isOperator else {
+                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
+            }
+            return .stored(sha256: sha256)
+        }
     }
 
     private func getByArn(_ request: ControlRequest) async throws -> ControlResponse {

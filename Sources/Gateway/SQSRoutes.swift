@@ -26,7 +26,7 @@ public struct SQSRoutes: Sendable {
     public var all: [ControlRoute] {
         ["/", "/{#Account}/{QueueName}"].flatMap { pattern in
             ["POST", "GET"].map { method in
-                ControlRoute(method, pattern, maximumBody: Self.maximumBody, maximumRequests: Self.maximumRequests) { await answer($0) }
+                ControlRoute(method, pattern, maximumBody: Self.maximumBody, maximumRequests: Self.maximumRequests, hasQueryErrors: true) { await answer($0) }
             }
         }
     }

@@ -109,7 +109,7 @@ public struct WebhookRoutes: Sendable {
     /// - Returns: nil where nothing of it is of interest.
     private func event(of request: ControlRequest, for webhook: Webhook, _ content: JSON?) throws -> (event: ByteBuffer, key: String?)? {
         guard let filter = webhook.objects else {
-            let event = request.functionEvent(for: webhook.function, id: webhook.id, port: port, milliseconds: now())
+            let event = request.functionEvent(for: webhook.function, id: webhook.id, port: port, isSecure: baseURL.hasPrefix("https:"), milliseconds: now())
             return (event, Self.deduplicationKey(webhook, request, content))
         }
         guard let content else { throw ServiceError(.invalidRequestContent, "the notification is not JSON") }

@@ -109,10 +109,17 @@ public final class InvocationPipeline: Invoker {
         }
     }
 
+    /// Whose functions run for nobody, also not for their own events, which are tried again as after a throttle.
+    public var suspendedAccounts: Set<String> = []
+
     /// To the pool of the revision that is current now; also for what a replaced revision hands back.
     func route(_ call: Call) {
         if isDraining || node.isLost {
             call.answer(.failure(ServiceError(.unavailable, "the server is shutting down; send the request again", retryAfter: 1)))
+            return finished(call)
+        }
+        if !suspendedAccounts.isEmpty, suspendedAccounts.contains(call.invocation.function.account) {
+            call.answer(.failure(ServiceError(.tooManyRequests, "the account \(call.invocation.function.account) is suspended")))
             return finished(call)
         }
         do throws(ServiceError) {

@@ -29,6 +29,8 @@ public struct LambdaException: Hashable, Sendable {
 
     /// AWS's answer to a header it cannot read; no service error, for it never gets that far.
     public static let incompleteSignature = LambdaException("IncompleteSignatureException", 400, messageKey: "message")
+    /// For a temporary access key whose time is over.
+    public static let expiredToken = LambdaException("ExpiredTokenException", 403, messageKey: "message")
     /// The edge's own refusals, which have no counterpart in Lambda's model.
     public static let uriTooLong = LambdaException("RequestURITooLongException", 414, messageKey: "message")
     public static let headersTooLarge = LambdaException("RequestHeadersTooLargeException", 431, messageKey: "message")
@@ -72,6 +74,7 @@ extension ServiceError.Code {
         case .unsupportedMediaType: LambdaException("UnsupportedMediaTypeException", 415, messageKey: "message")
         case .requestTooLarge: LambdaException("RequestTooLargeException", 413, messageKey: "message")
         case .codeStorageExceeded: LambdaException("CodeStorageExceededException", 400, messageKey: "message")
+        case .policyLengthExceeded: LambdaException("PolicyLengthExceededException", 400, messageKey: "message")
         case .preconditionFailed: LambdaException("PreconditionFailedException", 412, messageKey: "message")
         case .tooManyRequestsFunction:
             LambdaException(

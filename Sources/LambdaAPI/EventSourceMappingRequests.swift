@@ -59,6 +59,7 @@ public struct EventSourceMappingRequest: Decodable, Sendable {
     public var maximumRecordAgeInSeconds: Int?
     public var maximumRetryAttempts: Int?
     public var bisectBatchOnFunctionError: Bool?
+    public var tags: [String: String]?
 
     enum CodingKeys: String, CodingKey {
         case eventSourceArn = "EventSourceArn"
@@ -79,6 +80,7 @@ public struct EventSourceMappingRequest: Decodable, Sendable {
         case destinationConfig = "DestinationConfig"
         case maximumRecordAgeInSeconds = "MaximumRecordAgeInSeconds"
         case maximumRetryAttempts = "MaximumRetryAttempts"
+        case tags = "Tags"
         case bisectBatchOnFunctionError = "BisectBatchOnFunctionError"
     }
 

@@ -16,10 +16,11 @@ public struct FunctionTarget: Hashable, Sendable {
     /// - Parameters:
     ///   - text: percent-decoded.
     ///   - qualifier: the query's `Qualifier`; must agree with the one in the name, if both are given.
-    ///   - account: the caller's; another account in the ARN is refused.
+    ///   - account: the caller's; another account in the ARN is refused unless others are allowed.
     ///   - region: the one the caller signed for; functions elsewhere are out of reach.
     /// - Throws: `.invalidParameterValue`, `.accessDenied`, `.resourceNotFound`.
-    public init(_ text: String, qualifier: String?, account: String, region: String) throws(ServiceError) {
+    public init(_ text: String, qualifier: String?, account: String, region: String, allowsOthers: Bool = false) throws(ServiceError) {
+        var owner = account
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         var rest = parts[...]
         if rest.count >= 6, rest[0] == "arn" {
@@ -32,11 +33,12 @@ public struct FunctionTarget: Hashable, Sendable {
             guard rest[rest.startIndex + 1] == "function" else { throw Self.malformed(text) }
         }
         if rest.count >= 3, rest[rest.startIndex + 1] == "function" {
-            guard let owner = rest.popFirst(), Self.isAccount(owner) else { throw Self.malformed(text) }
-            guard owner == account else {
+            guard let named = rest.popFirst(), Self.isAccount(named) else { throw Self.malformed(text) }
+            guard named == account || allowsOthers else {
                 throw ServiceError(
-                    .accessDenied, "account \(account) is not authorized to use function \(text): it belongs to account \(owner)")
+                    .accessDenied, "account \(account) is not authorized to use function \(text): it belongs to account \(named)")
             }
+            owner = String(named)
         }
         if rest.count >= 2, rest.first == "function" { rest = rest.dropFirst() }
         guard let name = rest.popFirst(), rest.count <= 1, Self.isName(name) else { throw Self.malformed(text) }
@@ -53,7 +55,7 @@ public struct FunctionTarget: Hashable, Sendable {
                 .invalidParameterValue,
                 "The derived qualifier from the function name ('\(inName)') does not match the specified qualifier ('\(qualifier)')")
         }
-        key = FunctionKey(account: account, region: region, name: String(name))
+        key = FunctionKey(account: owner, region: region, name: String(name))
         self.qualifier = inName ?? qualifier
     }
 

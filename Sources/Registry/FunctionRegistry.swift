@@ -226,6 +226,14 @@ public actor FunctionRegistry {
         snapshot.functions.values.filter { $0.key.account == account && $0.key.region == region }.sorted { $0.key.name < $1.key.name }
     }
 
+    /// Whether somebody may refer to stored code by its digest: who has not uploaded it must not get at it by a number that is no secret.
+    public func mayReuse(_ sha256: String, account: String, isOperator: Bool) -> Bool {
+        isOperator
+            || snapshot.functions.values.contains { record in
+                record.key.account == account && (record.latest.code.sha256 == sha256 || record.published.contains { $0.code.sha256 == sha256 })
+            }
+    }
+
     /// Digests of every package that some version needs; all others may be collected.
     public func referencedPackages() -> Set<String> {
         snapshot.functions.values.reduce(into: []) { result, record in
@@ -348,10 +356,11 @@ private struct SerialTurn {
     var waiting: [CheckedContinuation<Void, Never>] = []
 }
 
-enum TagRules {
-    static func check(_ tags: [String: String]) throws(ServiceError) {
+public enum TagRules {
+    /// - Throws: `.invalidParameterValue`.
+    public static func check(_ tags: [String: String]) throws(ServiceError) {
         guard tags.count <= 50 else {
-            throw ServiceError(.invalidParameterValue, "a function has at most 50 tags; the request would make it \(tags.count)")
+            throw ServiceError(.invalidParameterValue, "a resource has at most 50 tags; the request would make it \(tags.count)")
         }
         for (name, value) in tags {
             guard (1...128).contains(name.unicodeScalars.count), value.unicodeScalars.count <= 256, !name.hasPrefix("aws:") else {

@@ -13,18 +13,3 @@ public protocol FunctionStore: Sendable {
     /// The highest revision ever handed out, kept although the function that had it is gone.
     func reserveRevision() async throws -> UInt64
 }
-
-/// Access keys, looked up when a signature is verified.
-public struct AccessKey: Hashable, Sendable, Codable {
-    /// `AKIA…`, 20 characters.
-    public let id: String
-    public let secret: String
-    /// The tenant's 12-digit account.
-    public let account: String
-
-    public init(id: String, secret: String, account: String) {
-        self.id = id
-        self.secret = secret
-        self.account = account
-    }
-}

@@ -10,21 +10,22 @@ extension SQLiteStore: EventSourceMappingStore {
             let statement = try connection.prepare(
                 """
                 SELECT account, region, function, id, qualifier, source, batch_size, batching_window, filters, reports_failures, maximum_concurrency,
-                    enabled, created, modified, external, failure_policy FROM event_source_mappings
+                    enabled, created, modified, external, failure_policy, tags FROM event_source_mappings
                 """)
             defer { statement.reset() }
             var mappings: [EventSourceMapping] = []
             while try statement.step() {
                 let id = statement.text(3)
                 guard let source = Self.source(statement.text(5), external: statement.optionalText(14)),
-                    let filters = Self.decode([String].self, statement.text(8)), let policy = Self.decode(SourceFailurePolicy.self, statement.text(15))
+                    let filters = Self.decode([String].self, statement.text(8)), let policy = Self.decode(SourceFailurePolicy.self, statement.text(15)),
+                    let tags = Self.decode([String: String].self, statement.text(16))
                 else { throw SQLiteStoreError(step: "read event source mapping \(id) from \(connection.path)", code: 0, reason: "it is damaged") }
                 mappings.append(
                     EventSourceMapping(
                         id: id, function: statement.functionKey(), qualifier: statement.optionalText(4), source: source,
                         batchSize: Int(statement.integer(6)), batchingWindow: Int(statement.integer(7)), filters: filters,
                         reportsBatchItemFailures: statement.integer(9) != 0, maximumConcurrency: statement.optionalInteger(10).map(Int.init), failurePolicy: policy,
-                        isEnabled: statement.integer(11) != 0, created: statement.integer(12), modified: statement.integer(13)))
+                        isEnabled: statement.integer(11) != 0, tags: tags, created: statement.integer(12), modified: statement.integer(13)))
             }
             return mappings
         }
@@ -35,8 +36,8 @@ extension SQLiteStore: EventSourceMappingStore {
             let statement = try connection.prepare(
                 """
                 INSERT OR REPLACE INTO event_source_mappings (account, region, function, id, qualifier, source, batch_size, batching_window, filters,
-                    reports_failures, maximum_concurrency, enabled, created, modified, external, failure_policy)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    reports_failures, maximum_concurrency, enabled, created, modified, external, failure_policy, tags)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
             statement.bind(mapping.function)
             statement.bind(4, mapping.id)
@@ -52,6 +53,7 @@ extension SQLiteStore: EventSourceMappingStore {
             statement.bind(14, mapping.modified)
             statement.bind(15, try mapping.source.external.map { external throws(SQLiteStoreError) in try encode(external) })
             statement.bind(16, try encode(mapping.failurePolicy))
+            statement.bind(17, try encode(mapping.tags))
             try statement.run()
         }
     }

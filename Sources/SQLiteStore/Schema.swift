@@ -130,6 +130,24 @@ enum Schema {
         ALTER TABLE function_versions ADD COLUMN logging TEXT NOT NULL DEFAULT '{}';
         """,
         "ALTER TABLE function_versions ADD COLUMN kept TEXT NOT NULL DEFAULT '{}';",
+        """
+        CREATE TABLE tenants (
+            account TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, suspended INTEGER NOT NULL, created INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE access_keys (
+            id TEXT PRIMARY KEY, account TEXT NOT NULL, secret TEXT NOT NULL, session_token TEXT, created INTEGER NOT NULL, expires INTEGER
+        ) STRICT, WITHOUT ROWID;
+        """,
+        """
+        CREATE TABLE function_policies (
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, qualifier TEXT NOT NULL, revision TEXT NOT NULL,
+            statements TEXT NOT NULL,
+            PRIMARY KEY (account, region, name, qualifier),
+            FOREIGN KEY (account, region, name) REFERENCES functions ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        ALTER TABLE event_source_mappings ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

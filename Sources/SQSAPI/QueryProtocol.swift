@@ -96,12 +96,16 @@ enum QueryProtocol {
     }
 
     static func answer(_ error: SQSError, requestID: String) -> String {
+        answer(code: error.kind.queryCode, message: error.message, isSenderFault: error.kind.isSenderFault, requestID: requestID)
+    }
+
+    static func answer(code: String, message: String, isSenderFault: Bool, requestID: String) -> String {
         var xml = XMLText()
         xml.element("ErrorResponse xmlns=\"\(namespace)\"", closing: "ErrorResponse") { xml in
             xml.element("Error") { xml in
-                xml.leaf("Type", error.kind.isSenderFault ? "Sender" : "Receiver")
-                xml.leaf("Code", error.kind.queryCode)
-                xml.leaf("Message", error.message)
+                xml.leaf("Type", isSenderFault ? "Sender" : "Receiver")
+                xml.leaf("Code", code)
+                xml.leaf("Message", message)
                 xml.leaf("Detail", "")
             }
             xml.leaf("RequestId", requestID)

@@ -66,6 +66,18 @@ public struct SQSEndpoint: Sendable {
         }
     }
 
+    /// What is answered to a request of the query protocol that never gets to an operation.
+    /// - Parameter exception: as the JSON protocols name it: `UnrecognizedClientException`.
+    public static func queryError(exception: String, message: String, isSenderFault: Bool, requestID: RequestID) -> [UInt8] {
+        let code = queryCodes[exception] ?? (exception.hasSuffix("Exception") ? String(exception.dropLast(9)) : exception)
+        return Array(QueryProtocol.answer(code: code, message: message, isSenderFault: isSenderFault, requestID: requestID.description).utf8)
+    }
+
+    /// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+    private static let queryCodes = [
+        "InvalidSignatureException": "SignatureDoesNotMatch", "UnrecognizedClientException": "InvalidClientTokenId",
+    ]
+
     private static let json = [(name: "Content-Type", value: "application/x-amz-json-1.0")]
     private static let xml = [(name: "Content-Type", value: "text/xml")]
 

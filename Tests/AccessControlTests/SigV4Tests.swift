@@ -22,7 +22,7 @@ private func verify(
 ) throws(AuthenticationError) -> Caller {
     let (path, query) = split(target)
     let pending = try verifier.begin(method: method, path: path, query: query, headers: headers, now: now)
-    return try pending.complete(payloadHash: PayloadDigest.hexadecimal(of: body))
+    return try verifier.complete(pending, payloadHash: PayloadDigest.hexadecimal(of: body), now: now)
 }
 
 private func signed(

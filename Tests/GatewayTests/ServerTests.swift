@@ -1,4 +1,5 @@
 import AccessControl
+import EventSourceMappings
 import FoundationEssentials
 import FunctionModel
 import Glibc
@@ -37,6 +38,12 @@ private final class MemoryPackages: PackageStore {
     func archivePath(sha256: String) async throws -> String { sha256 }
     func merge(_ packages: [String]) async throws -> String { packages.joined() }
     func unpackedSize(sha256: String) async throws -> Int { 0 }
+}
+
+private struct NoMappings: EventSourceMappingStore {
+    func loadEventSourceMappings() async throws -> [EventSourceMapping] { [] }
+    func save(_ mapping: EventSourceMapping) async throws {}
+    func deleteEventSourceMapping(id: String) async throws {}
 }
 
 private struct NoLayers: LayerStore {
@@ -78,6 +85,7 @@ private struct LiveServer {
         }
         let packages = MemoryPackages()
         let layers = try await LayerRegistry(store: NoLayers(), packages: packages, now: { 1000 })
+        let mappings = try await EventSourceMappingRegistry(store: NoMappings(), now: { 1000 })
         let registry = try await FunctionRegistry(
             store: MemoryStore(), packages: packages, runtimes: RuntimeCatalog(offered: ["python3.11"]), now: { 1000 })
         let loop = MultiThreadedEventLoopGroup.singleton.next()
@@ -90,7 +98,8 @@ private struct LiveServer {
         let server = try await GatewayServer.start(
             listeningSocket: descriptor, on: loop, configuration: configuration,
             services: GatewayServices(
-                invoker: invoker, routes: lambda.all + routes, keys: ["AKIA": VerificationKey(secret: "s", account: account)],
+                invoker: invoker, routes: lambda.all + TagRoutes(functions: registry, mappings: mappings).all + routes,
+                access: AccessSnapshot(keys: ["AKIA": VerificationKey(secret: "s", account: account)]),
                 snapshot: await registry.snapshot, wallClock: { Int64(Date().timeIntervalSince1970 * 1000) }))
         await registry.subscribe { snapshot, _ in await server.apply(snapshot) }
         do {

@@ -83,7 +83,7 @@ final class EmbeddedGateway {
         configuration.developmentMode = true
         configure(&configuration)
         core = GatewayCore(
-            configuration: configuration, loop: loop, invoker: invoker, events: events, routes: routes, verifier: SigV4Verifier(keys: keys),
+            configuration: configuration, loop: loop, invoker: invoker, events: events, routes: routes, access: AccessSnapshot(keys: keys),
             snapshot: RegistrySnapshot(generation: 1, functions: Dictionary(uniqueKeysWithValues: functions.map { ($0.key, $0) })),
             isReady: true, wallClock: { Self.time }, report: { _, _ in })
         channel = EmbeddedChannel(loop: loop)

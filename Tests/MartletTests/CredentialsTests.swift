@@ -69,9 +69,11 @@ private func withFolder(_ body: (String) throws -> Void) throws {
         #expect(try Endpoint.resolve(flag: nil, environment: environment).description == "http://other:8080")
         #expect(try Endpoint.resolve(flag: nil, environment: [:]).description == "http://127.0.0.1:9000")
         #expect(try Endpoint("http://[::1]:9000").host == "::1")
+        let secure = try Endpoint("https://martlet.example")
+        #expect(secure.port == 443 && secure.isSecure && secure.authority == "martlet.example" && secure.description == "https://martlet.example")
     }
 
-    @Test(arguments: ["https://x", "x:9000", "http://", "http://x/path", "http://user@x", "http://x:0", "http://x:99999"])
+    @Test(arguments: ["ftp://x", "https://", "x:9000", "http://", "http://x/path", "http://user@x", "http://x:0", "http://x:99999"])
     func endpointThatIsNoneIsAUsageFailure(text: String) {
         let failure = #expect(throws: CommandFailure.self) { try Endpoint(text) }
         #expect(failure?.exitCode == 64)

@@ -88,6 +88,8 @@ actor APIClient {
             // The server closed the idle connection in the same moment. What a POST does must not happen twice.
             connection = nil
             return try await exchange(request, on: try await openConnection())
+        } catch let error as ConnectionEnded where error.isHandshake {
+            throw CommandFailure("no TLS connection to the server at \(endpoint): \(error.reason)")
         } catch let error as ConnectionEnded {
             throw CommandFailure("the server at \(endpoint) closed the connection before its answer was complete: \(error.reason)")
         }
@@ -112,19 +114,28 @@ actor APIClient {
             promise.fail(ConnectionEnded(nothingArrived: false, reason: "no answer within \(request.timeout) s"))
             channel.close(promise: nil)
         }
-        channel.writeAndFlush(exchange, promise: nil)
+        // A handshake may fail before the request gets to the handler that waits for its answer.
+        let written = channel.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenFailure { error in
+            let handshake = ServerTrust.reason(error)
+            promise.fail(ConnectionEnded(nothingArrived: true, reason: handshake ?? "\(error)", isHandshake: handshake != nil))
+        }
+        channel.writeAndFlush(exchange, promise: written)
         defer { timeout.cancel() }
         return try await promise.futureResult.get()
     }
 
     private func openConnection() async throws -> any Channel {
         if let connection, connection.isActive { return connection }
+        let trust = try endpoint.isSecure ? ServerTrust(environment: processEnvironment()) : nil
+        let endpoint = self.endpoint
         do {
             let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connectTimeout(.seconds(10))
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
+                        if let trust { try channel.pipeline.syncOperations.addHandler(trust.handler(for: endpoint)) }
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
                         try channel.pipeline.syncOperations.addHandler(ExchangeHandler())
                     }
@@ -167,6 +178,8 @@ func percentEncoded(_ text: String) -> String {
 private struct ConnectionEnded: Error {
     let nothingArrived: Bool
     let reason: String
+    /// Whether TLS did not come about, so that nothing was sent.
+    var isHandshake = false
 }
 
 private struct Exchange: Sendable {
@@ -223,7 +236,8 @@ private final class ExchangeHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(context, ConnectionEnded(nothingArrived: head == nil, reason: "\(error)"))
+        let handshake = ServerTrust.reason(error)
+        end(context, ConnectionEnded(nothingArrived: head == nil, reason: handshake ?? "\(error)", isHandshake: handshake != nil))
     }
 
     private func end(_ context: ChannelHandlerContext, _ error: ConnectionEnded) {

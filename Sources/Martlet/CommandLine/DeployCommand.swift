@@ -77,7 +77,7 @@ struct DeployCommand: Verb {
         let client = try server.client()
         progress.show("looking at \(path)")
         var source = try PackageSource(path)
-        let node = ServerFacts(try await client.send(APIRequest("GET", MartletPaths.node)).json())
+        let node = ServerFacts(try await client.send(APIRequest("GET", MartletPaths.runtimes)).json())
         let existing = try await existingFunction(client)
         let choice = try choose(source, existing)
         let offered = try node.resolve(choice.runtime)

@@ -1,22 +1,23 @@
-/// A server's address as a verb gets it: `http://127.0.0.1:9000`.
+/// A server's address as a verb gets it: `http://127.0.0.1:9000` or `https://martlet.example`.
 struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     let host: String
     let port: Int
+    let isSecure: Bool
 
-    static let standard = Endpoint(host: "127.0.0.1", port: 9000)
+    static let standard = Endpoint(host: "127.0.0.1", port: 9000, isSecure: false)
 
-    private init(host: String, port: Int) { (self.host, self.port) = (host, port) }
+    private init(host: String, port: Int, isSecure: Bool) { (self.host, self.port, self.isSecure) = (host, port, isSecure) }
 
-    /// - Throws: `CommandFailure` (usage) for anything but `http://HOST[:PORT]`.
+    /// - Throws: `CommandFailure` (usage) for anything but `http://HOST[:PORT]` and `https://HOST[:PORT]`.
     init(_ text: String) throws {
         func fault(_ reason: String) -> CommandFailure { .usage("\(text) is no endpoint: \(reason), for example http://127.0.0.1:9000") }
         let scheme = text.lowercased()
-        if scheme.hasPrefix("https://") { throw fault("TLS is not spoken by this program, so it must begin with http://") }
-        guard scheme.hasPrefix("http://") else { throw fault("it must begin with http://") }
-        var rest = text.dropFirst(7)
+        let isSecure = scheme.hasPrefix("https://")
+        guard isSecure || scheme.hasPrefix("http://") else { throw fault("it must begin with http:// or https://") }
+        var rest = text.dropFirst(isSecure ? 8 : 7)
         while rest.last == "/" { rest = rest.dropLast() }
         guard !rest.contains(where: { $0 == "/" || $0 == "?" || $0 == "#" || $0 == "@" }) else { throw fault("it must be a host and a port only") }
-        var port = 80
+        var port = isSecure ? 443 : 80
         if rest.last != "]", let colon = rest.lastIndex(of: ":") {
             guard let number = Int(rest[rest.index(after: colon)...]), (1...65_535).contains(number) else { throw fault("its port must be 1 to 65535") }
             port = number
@@ -24,7 +25,7 @@ struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
         if rest.hasPrefix("["), rest.hasSuffix("]") { rest = rest.dropFirst().dropLast() }
         guard !rest.isEmpty, !rest.contains(where: \.isWhitespace) else { throw fault("it names no host") }
-        self.init(host: String(rest), port: port)
+        self.init(host: String(rest), port: port, isSecure: isSecure)
     }
 
     /// `--endpoint`, else `MARTLET_ENDPOINT`, else this machine's port 9000.
@@ -37,8 +38,8 @@ struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// As the `Host` header has it.
     var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host
-        return port == 80 ? name : "\(name):\(port)"
+        return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
     }
 
-    var description: String { "http://\(authority)" }
+    var description: String { "\(isSecure ? "https" : "http")://\(authority)" }
 }

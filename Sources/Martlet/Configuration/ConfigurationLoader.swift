@@ -54,6 +54,7 @@ enum ConfigurationLoader {
         loading.readFlags()
         guard loading.faults.isEmpty else { throw ConfigurationFault(faults: loading.faults) }
         try validateListen(loading.configuration.listen, dev: loading.configuration.dev)
+        try validate(loading.configuration.tls)
         let settings = Setting.all.map {
             EffectiveSetting(name: $0.name, value: $0.read(loading.configuration), origin: loading.origins[$0.name] ?? .standard)
         }

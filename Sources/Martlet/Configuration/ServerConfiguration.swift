@@ -27,6 +27,7 @@ struct ServerConfiguration: Hashable, Sendable {
     var queueDepthPerFunction = 1_000
     /// Bytes of request and response bodies held in memory at the same time, all functions together.
     var bodyBytesInFlight = 268_435_456
+    var tls = TLS()
     var async = Async()
     var queues = Queues()
     var logs = Logs()
@@ -42,6 +43,15 @@ struct ServerConfiguration: Hashable, Sendable {
         /// Beyond what distributions give to users (subuid) and systemd to containers.
         var first = 1_900_000_000
         var count = 65_536
+    }
+
+    /// Paths of PEM files, both or neither; relative ones are below the data directory. Read again when they change.
+    struct TLS: Hashable, Sendable {
+        /// The chain, the server's own certificate first.
+        var certificate = ""
+        var key = ""
+
+        var isOn: Bool { !certificate.isEmpty }
     }
 
     /// Asynchronous invocations.
@@ -124,6 +134,15 @@ struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
 struct ConfigurationFault: Error, CustomStringConvertible {
     let faults: [String]
     var description: String { faults.joined(separator: "\n") }
+}
+
+/// A certificate is of no use without its key.
+///
+/// - Throws: `ConfigurationFault`.
+func validate(_ tls: ServerConfiguration.TLS) throws {
+    guard tls.certificate.isEmpty != tls.key.isEmpty else { return }
+    let (given, missing) = tls.key.isEmpty ? ("tls.certificate", "tls.key") : ("tls.key", "tls.certificate")
+    throw ConfigurationFault(faults: ["\(given) is set, but \(missing) is not: TLS needs both"])
 }
 
 /// Refuses to offer an open door to the network.

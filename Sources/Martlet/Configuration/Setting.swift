@@ -60,6 +60,8 @@ struct Setting: Sendable {
         integer("nodeMemoryMB", \.nodeMemoryMB, 128...16_777_216),
         integer("queueDepthPerFunction", \.queueDepthPerFunction, 0...1_000_000),
         integer("bodyBytesInFlight", \.bodyBytesInFlight, 8_388_608...1_099_511_627_776),
+        text("tls.certificate", \.tls.certificate, "must be the path of a file") { !$0.utf8.contains(0) },
+        text("tls.key", \.tls.key, "must be the path of a file") { !$0.utf8.contains(0) },
         Setting(
             name: "async.retryDelays",
             fromText: { .array($0.split(separator: ",").map { part in Double(part).map { .number("\($0)") } ?? .string(String(part)) }) },

@@ -34,9 +34,12 @@ struct AdminRoutes: Sendable {
     var all: [ControlRoute] {
         [
             ControlRoute("GET", "/metrics", access: .open) { _ in await exposition() },
-            ControlRoute("GET", "/martlet/v1/node") { _ in .json(text: Array(node().utf8)) },
+            ControlRoute("GET", "/martlet/v1/runtimes") { _ in .json(text: Array(offers().utf8)) },
+            ControlRoute("GET", "/martlet/v1/node", access: .operator) { _ in .json(text: Array(node().utf8)) },
             ControlRoute("GET", "/martlet/v1/packages/{Sha256}") { request in
-                guard await packages.reference(sha256: request.parameters["Sha256"] ?? "") != nil else {
+                let sha256 = request.parameters["Sha256"] ?? ""
+                let isKnown = await registry.mayReuse(sha256, account: request.caller.account, isOperator: request.caller.isOperator)
+                guard isKnown, await packages.reference(sha256: sha256) != nil else {
                     throw ServiceError(.resourceNotFound, "no package \(request.parameters["Sha256"] ?? "") is stored here")
                 }
                 return .json(text: Array("{}".utf8))
@@ -62,6 +65,19 @@ struct AdminRoutes: Sendable {
         json.member("cgroups", facts.cgroups.rawValue)
         json.raw("landlock", "\(facts.landlockABI)")
         json.raw("rootless", "\(facts.rootless)")
+        addOffers(to: &json)
+        json.raw("gaps", JSONLine.array(facts.gaps.map(JSONLine.quoted)))
+        return json.text
+    }
+
+    /// What somebody who deploys has to know.
+    private func offers() -> String {
+        var json = JSONLine()
+        addOffers(to: &json)
+        return json.text
+    }
+
+    private func addOffers(to json: inout JSONLine) {
         json.raw("loopbackOnly", "\(isLoopbackOnly)")
         json.raw("runtimes", JSONLine.array(facts.runtimes.map { offer in
             var entry = JSONLine()
@@ -69,8 +85,6 @@ struct AdminRoutes: Sendable {
             if !offer.interpreter.isEmpty { entry.member("interpreter", offer.interpreter) }
             return entry.text
         }))
-        json.raw("gaps", JSONLine.array(facts.gaps.map(JSONLine.quoted)))
-        return json.text
     }
 
     private func description(of key: FunctionKey) async throws -> String {
@@ -177,7 +191,7 @@ struct AdminRoutes: Sendable {
         let by = request.value("by") ?? "function"
         var query = UsageQuery(
             since: try request.integer("since", in: Int.min...Int.max).map(Int64.init), until: try request.integer("until", in: Int.min...Int.max).map(Int64.init),
-            account: request.caller.account, function: request.value("function"))
+            account: try account(request, by), function: request.value("function"))
         // No report before everything written so far, also by a server that was killed, is taken in.
         try await folder.flushNow()
         if by == "invocation" {
@@ -197,6 +211,17 @@ struct AdminRoutes: Sendable {
         query.grouping = grouping
         let rows = try await store.report(query)
         return .json(text: Array(UsageReport.json(rows: rows, grouping: grouping, prices: prices).utf8))
+    }
+
+    /// Everybody sees their own; the operator also what all tenants used.
+    private func account(_ request: ControlRequest, _ grouping: String) throws(ServiceError) -> String? {
+        guard let wanted = request.value("account") else {
+            return grouping == UsageQuery.Grouping.tenant.rawValue && request.caller.isOperator ? nil : request.caller.account
+        }
+        guard wanted == request.caller.account || request.caller.isOperator else {
+            throw ServiceError(.accessDenied, "User: arn:aws:iam::\(request.caller.account):root is not authorized to see the usage of account \(wanted.prefix(64))")
+        }
+        return wanted
     }
 
     private func invocation(_ request: ControlRequest) async throws -> ControlResponse {

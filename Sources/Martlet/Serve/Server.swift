@@ -14,9 +14,11 @@ internal import NIOCore
 internal import NIOPosix
 internal import ObjectEvents
 internal import Registry
+internal import ResourcePolicies
 internal import Sandbox
 internal import SQLiteStore
 internal import Telemetry
+internal import Tenants
 internal import Triggers
 internal import WarmPool
 internal import WatchedFolders
@@ -69,7 +71,8 @@ struct Server {
 
         let logReader = try FunctionLogReader(directory: "logs")
         let (host, port) = boundAddress()
-        let baseURL = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        let certificates = try configuration.tls.isOn ? CertificateFiles(certificate: configuration.tls.certificate, key: configuration.tls.key) : nil
+        let baseURL = "\(certificates == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         var gatewayConfiguration = GatewayConfiguration()
         gatewayConfiguration.developmentMode = configuration.dev
         gatewayConfiguration.developmentAccount = configuration.account
@@ -78,8 +81,16 @@ struct Server {
         gatewayConfiguration.port = port
         gatewayConfiguration.maximumBytesInFlight = configuration.bodyBytesInFlight
         let webhooks = try await WebhookRegistry(store: store, now: wallMilliseconds)
+        let tenants = try await TenantRegistry(
+            store: store,
+            operatorKey: AccessKey(id: credentials.accessKeyId, secret: credentials.secretAccessKey, account: credentials.account, created: 0),
+            now: wallMilliseconds)
+        let policies = try await PolicyRegistry(store: store)
         let hooks = WebhookRoutes(webhooks: webhooks, functions: registry, baseURL: baseURL, port: port, now: wallMilliseconds) { delivery in
-            try await events.accept(
+            if await tenants.snapshot.suspendedAccounts.contains(delivery.function.account) {
+                throw ServiceError(.accessDenied, "the owner of this webhook is suspended")
+            }
+            return try await events.accept(
                 delivery.event, for: delivery.function, qualifier: delivery.qualifier, requestID: delivery.requestID, trigger: delivery.trigger,
                 deduplicationKey: delivery.deduplicationKey)
         }
@@ -108,32 +119,46 @@ struct Server {
             loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
             queues: QueueRoutes(events: events, registry: registry),
             triggers: TriggerRoutes(catalogs: catalogs, registry: registry, now: wallMilliseconds))
+        let lambda = LambdaRoutes(
+            registry: registry, layers: layers, baseURL: baseURL, defaults: (configuration.account, configuration.region),
+            describe: { version in try await loop.submit { pipeline.value.describe(version) }.get() },
+            busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }
+        ) {
+            try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
+        }
+        let mappingRoutes = EventSourceMappingRoutes(
+            mappings: mappings, functions: registry, now: wallMilliseconds, missing: { SourceConnectors.builtIn[$0] == nil ? $0.notBuiltIn : nil },
+            queue: { try await events.queue($0) })
+        let history = ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder)
+        let routes: [[ControlRoute]] = [
+            lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, TagRoutes(functions: registry, mappings: mappings).all,
+            TenantRoutes(tenants).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
+        ]
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
-            routes: LambdaRoutes(
-                registry: registry, layers: layers, baseURL: baseURL, defaults: (configuration.account, configuration.region),
-                describe: { version in try await loop.submit { pipeline.value.describe(version) }.get() },
-                busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }) {
-                try await events.queueExists(QueueKey(account: $0, region: $1, name: $2))
-            }.all + EventSourceMappingRoutes(
-                    mappings: mappings, functions: registry, now: wallMilliseconds,
-                    missing: { SourceConnectors.builtIn[$0] == nil ? $0.notBuiltIn : nil }, queue: { try await events.queue($0) }
-                ).all
-                + LayerRoutes(layers: layers, baseURL: baseURL).all + hooks.all + watches.all + admin.all + sqs.routes + scheduler.routes + eventBus.routes.all
-                + ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder).all,
-            keys: [credentials.accessKeyId: VerificationKey(secret: credentials.secretAccessKey, account: credentials.account)],
+            routes: [ControlRoute](routes.joined()),
+            access: await tenants.snapshot, policies: await policies.snapshot, tls: try await certificates?.load(),
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
         // Before anything can be deployed: a package whose record is not saved yet looks like garbage.
         _ = try? await packages.collectGarbage(keeping: registry.referencedPackages().union(layers.referencedPackages()))
         let gateway = try await GatewayServer.start(
             listeningSocket: Supervisor.listenerDescriptor, on: loop, configuration: gatewayConfiguration, services: services, isReady: false)
+        let suspend: TenantRegistry.Subscriber = { access in
+            try? await loop.submit { pipeline.value.suspendedAccounts = access.suspendedAccounts }.get()
+            await gateway.apply(access)
+        }
+        await tenants.subscribe(suspend)
+        await suspend(await tenants.snapshot)
+        await policies.subscribe { await gateway.apply($0) }
         await registry.subscribe { snapshot, changed in
             directory.apply(snapshot)
             await gateway.apply(snapshot)
             try? await loop.submit { pipeline.value.apply(snapshot, changed: changed) }.get()
             await events.apply(snapshot, changed: changed)
+            let record = snapshot.functions[changed]
+            try? await policies.keepOnly(of: changed) { $0.map { record?.version(qualifier: $0) != nil } ?? (record != nil) }
             if snapshot.functions[changed] == nil {
                 try? await webhooks.deleteAll(of: changed)
                 try? await watcher.deleteAll(of: changed)
@@ -160,6 +185,7 @@ struct Server {
         let routing = Task { await eventBus.service.runner.run() }
         let sending = Task { await eventBus.service.sender.run() }
         let watching = Task { await watcher.run() }
+        let certifying = Task { await certificates?.watch { await gateway.apply($0) } }
         await gateway.setReady(true)
         announce(baseURL, facts)
         let reason = await ending.reason()
@@ -167,6 +193,7 @@ struct Server {
         routing.cancel()
         sending.cancel()
         watching.cancel()
+        certifying.cancel()
         sqs.service.beginDrain()
         if reason == .signal {
             async let settled: Void = events.drain()

@@ -22,12 +22,12 @@ struct WatchRoutes: Sendable {
     var all: [ControlRoute] {
         let path = "/martlet/v1/watches"
         return [
-            ControlRoute("POST", path) { try await create($0) },
-            ControlRoute("GET", path) { request in
+            ControlRoute("POST", path, access: .operator) { try await create($0) },
+            ControlRoute("GET", path, access: .operator) { request in
                 let found = await watcher.list(account: request.caller.account, region: request.caller.region)
                 return Self.answer(.object([.init("watches", .array(found.map(Self.form)))]))
             },
-            ControlRoute("DELETE", "\(path)/{Name}") { request in
+            ControlRoute("DELETE", "\(path)/{Name}", access: .operator) { request in
                 try await watcher.delete(request.parameters["Name"] ?? "", account: request.caller.account, region: request.caller.region)
                 return .noContent
             },
