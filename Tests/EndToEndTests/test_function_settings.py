@@ -48,7 +48,7 @@ def test_every_member_is_kept_and_returned(make_world):
 @pytest.mark.parametrize("members, words", [
     ({"PackageType": "Image", "Code": {"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"}}, "Image"),
     ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "S3"),
-    ({"LoggingConfig": {"LogFormat": "Text", "ApplicationLogLevel": "DEBUG"}}, "Log Level is not supported when LogFormat is set to Text"),
+    ({"LoggingConfig": {"LogFormat": "Text", "ApplicationLogLevel": "DEBUG"}}, "LogFormat JSON"),
     ({"Architectures": ["arm64"]}, "arm64"),
 ], ids=lambda value: value if isinstance(value, str) else None)
 def test_what_would_be_another_function_is_refused(w, name, members, words):
