@@ -19,6 +19,8 @@ public final class Family<Instrument: Sendable>: Sendable {
         var places: [[String]: Int] = [:]
         /// In order of first use, so that a report does not jump about.
         var series: [Series] = []
+        /// How many of them are those of `other`, which the bound does not count.
+        var overflow = 0
     }
     private let state = Mutex(State())
 
@@ -42,7 +44,7 @@ public final class Family<Instrument: Sendable>: Sendable {
         while values.count < labels.count { values.append("") }
         return state.withLock { state in
             if let place = state.places[values] { return state.series[place].instrument }
-            if state.series.count >= maxSeries, let first = values.first, first != Self.overflowValue {
+            if state.series.count - state.overflow >= maxSeries, let first = values.first, first != Self.overflowValue {
                 values[0] = Self.overflowValue
                 if let place = state.places[values] { return state.series[place].instrument }
             }
@@ -51,6 +53,7 @@ public final class Family<Instrument: Sendable>: Sendable {
             if state.series.count >= 2 * maxSeries, let last = state.series.last { return last.instrument }
             let instrument = make()
             state.places[values] = state.series.count
+            if values.first == Self.overflowValue { state.overflow += 1 }
             state.series.append(Series(values: values, instrument: instrument))
             return instrument
         }
@@ -70,6 +73,7 @@ public final class Family<Instrument: Sendable>: Sendable {
             state.series.removeAll { isOver($0.values[0]) }
             guard state.series.count < count else { return }
             state.places.removeAll(keepingCapacity: true)
+            state.overflow = state.series.count { $0.values[0] == Self.overflowValue }
             for (place, series) in state.series.enumerated() { state.places[series.values] = place }
         }
     }

@@ -25,7 +25,7 @@ private func fault(
         _ = try verifier.complete(pending, payloadHash: PayloadDigest.hexadecimal(of: body), now: now)
         return nil
     } catch {
-        return error as? AuthenticationError
+        return error
     }
 }
 

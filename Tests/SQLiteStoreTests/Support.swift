@@ -52,7 +52,6 @@ extension FunctionRecord {
             kept.tracingMode = "Active"
             kept.vpc = KeptSettings.VPC(subnetIDs: ["subnet-1"], securityGroupIDs: [], allowsIPv6: true)
             kept.fileSystems = [KeptSettings.FileSystem(arn: "a", localMountPath: "/mnt/a")]
-            kept.logging = KeptSettings.Logging(format: "JSON", group: "mine")
             return kept
         }
         func version(_ version: String, _ generator: inout some RandomNumberGenerator) -> FunctionVersion {
@@ -64,6 +63,7 @@ extension FunctionRecord {
                     environment: ["A": "", "QUOTE": "'\"\\\n\u{0}ä\u{1F426}"], isolation: Isolation.allCases.randomElement(using: &generator)!,
                     description: "it's", role: "arn:aws:iam::123456789012:role/r",
                     deadLetterTarget: ["", "arn:aws:sqs:us-east-1:123456789012:dead"].randomElement(using: &generator)!,
+                    logging: Bool.random(using: &generator) ? LoggingConfiguration(format: .json, group: "mine") : LoggingConfiguration(),
                     kept: kept(&generator)),
                 code: CodeReference(sha256: String(repeating: "ab", count: 32), size: 1_234),
                 lastModified: Int64.random(in: 0...2_000_000_000_000, using: &generator))

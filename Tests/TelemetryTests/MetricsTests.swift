@@ -80,6 +80,7 @@ import Testing
         let report = try Exposition(registry.render())
         #expect(report.value("depth", ["queue": "a"]) == nil)
         #expect(report.value("depth", ["queue": "b"]) == 1)
+        #expect(report.value("depth", ["queue": "c"]) == 2)
         #expect(report.value("depth", ["queue": "other"]) == 1)
     }
 

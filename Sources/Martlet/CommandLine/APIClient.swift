@@ -3,6 +3,7 @@ internal import JSONValues
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import Synchronization
 
 struct APIRequest: Sendable {
     var method = "GET"
@@ -50,6 +51,7 @@ actor APIClient {
     nonisolated let endpoint: Endpoint
     private let signer: any RequestSigner
     private var connection: (any Channel)?
+    private var handshake = Handshake()
 
     init(endpoint: Endpoint, signer: any RequestSigner) {
         self.endpoint = endpoint
@@ -116,9 +118,10 @@ actor APIClient {
         }
         // A handshake may fail before the request gets to the handler that waits for its answer.
         let written = channel.eventLoop.makePromise(of: Void.self)
+        let handshake = self.handshake
         written.futureResult.whenFailure { error in
-            let handshake = ServerTrust.reason(error)
-            promise.fail(ConnectionEnded(nothingArrived: true, reason: handshake ?? "\(error)", isHandshake: handshake != nil))
+            let reason = ServerTrust.reason(error) ?? handshake.fault
+            promise.fail(ConnectionEnded(nothingArrived: true, reason: reason ?? "\(error)", isHandshake: reason != nil))
         }
         channel.writeAndFlush(exchange, promise: written)
         defer { timeout.cancel() }
@@ -128,7 +131,8 @@ actor APIClient {
     private func openConnection() async throws -> any Channel {
         if let connection, connection.isActive { return connection }
         let trust = try endpoint.isSecure ? ServerTrust(environment: processEnvironment()) : nil
-        let endpoint = self.endpoint
+        let (endpoint, handshake) = (self.endpoint, Handshake())
+        self.handshake = handshake
         do {
             let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connectTimeout(.seconds(10))
@@ -137,7 +141,7 @@ actor APIClient {
                     channel.eventLoop.makeCompletedFuture {
                         if let trust { try channel.pipeline.syncOperations.addHandler(trust.handler(for: endpoint)) }
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                        try channel.pipeline.syncOperations.addHandler(ExchangeHandler())
+                        try channel.pipeline.syncOperations.addHandler(ExchangeHandler(handshake))
                     }
                 }
                 .connect(host: endpoint.host, port: endpoint.port).get()
@@ -182,6 +186,14 @@ private struct ConnectionEnded: Error {
     var isHandshake = false
 }
 
+/// Why TLS did not come about on a connection that no request was waiting on.
+private final class Handshake: Sendable {
+    private let reason = Mutex<String?>(nil)
+
+    var fault: String? { reason.withLock { $0 } }
+    func failed(_ reason: String) { self.reason.withLock { $0 = reason } }
+}
+
 private struct Exchange: Sendable {
     let head: HTTPRequestHead
     let body: ByteBuffer
@@ -198,6 +210,9 @@ private final class ExchangeHandler: ChannelDuplexHandler {
     private var promise: EventLoopPromise<APIResponse>?
     private var head: HTTPResponseHead?
     private var body = ByteBuffer()
+    private let handshake: Handshake
+
+    init(_ handshake: Handshake) { self.handshake = handshake }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let exchange = unwrapOutboundIn(data)
@@ -236,8 +251,9 @@ private final class ExchangeHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let handshake = ServerTrust.reason(error)
-        end(context, ConnectionEnded(nothingArrived: head == nil, reason: handshake ?? "\(error)", isHandshake: handshake != nil))
+        let reason = ServerTrust.reason(error)
+        if let reason { handshake.failed(reason) }
+        end(context, ConnectionEnded(nothingArrived: head == nil, reason: reason ?? "\(error)", isHandshake: reason != nil))
     }
 
     private func end(_ context: ChannelHandlerContext, _ error: ConnectionEnded) {
