@@ -38,7 +38,7 @@ extension EventBusService {
     public func triggers(_ caller: Caller, now: Int64) -> [TriggerEntry] {
         registry.buses(account: caller.account, region: caller.region).flatMap { bus in
             registry.rules(of: bus.key).map { rule, counts in
-                let isFailing = counts.activity.lastFault.map { $0.time >= counts.activity.lastEvent ?? 0 } ?? false
+                let isFailing = rule.targets.contains { $0.id == counts.failingTarget }
                 return TriggerEntry(
                     kind: "rule", name: "\(bus.key.name)/\(rule.key.name)", source: rule.stored.schedule ?? bus.key.arn,
                     target: rule.targets.first?.arn ?? "",

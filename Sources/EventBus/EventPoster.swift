@@ -180,11 +180,16 @@ struct EventPoster: Sendable {
         let time = now()
         statistics.count(planned.rule) { counts in
             switch kind {
-            case .delivered: counts.delivered += 1
+            case .delivered:
+                counts.delivered += 1
+                if counts.failingTarget == planned.target.id { counts.failingTarget = nil }
             case .retried: counts.retried += 1
             case .deadLettered, .dropped: break
             }
-            if let fault { counts.activity.failed("\(planned.target.id): \(fault.message)", count: kind == .retried ? 0 : 1, at: time) }
+            if let fault {
+                counts.failingTarget = planned.target.id
+                counts.activity.failed("\(planned.target.id): \(fault.message)", count: kind == .retried ? 0 : 1, at: time)
+            }
         }
         observer.delivery(planned.rule.bus, kind)
         if kind == .dropped, let fault {

@@ -9,6 +9,8 @@ public struct RuleCounts: Hashable, Sendable {
     public var delivered = 0
     /// Kept for another attempt.
     public var retried = 0
+    /// The target whose delivery failed last and that has had none since.
+    var failingTarget: String?
 
     public init() {}
 }

@@ -539,6 +539,10 @@ def test_rules_are_among_the_triggers(w, events, bus, queue, name):
     put(events, bus, {})
     shown, = [t for t in w.cli_json("triggers")["triggers"] if t["name"] == f"{bus}/r"]
     assert shown["state"] == "failing" and shown["faults"] == 1 and "does not exist" in shown["lastError"]
+    w.create(name, KEEP)
+    put(events, bus, {})
+    shown, = [t for t in w.cli_json("triggers")["triggers"] if t["name"] == f"{bus}/r"]
+    assert shown["state"] == "enabled" and shown["faults"] == 1 and shown["events"] == 3
 
 
 def test_no_bytes_make_the_server_fail(w):
