@@ -25,6 +25,11 @@ public struct DeliveryPlan: Sendable {
         var window: Double
         var limit: Int
         var pausedUntil: Int64 = 0
+        /// When its messages last had to wait for too long.
+        var shrunk: Int64 = .min
+
+        /// A commit for one more message costs as much as for many.
+        var leastRoom: Int { inFlight == 0 ? 1 : max(1, min(DeliveryPlan.batch, min(Int(window), limit) / 4)) }
     }
 
     private struct Tenant {
@@ -76,7 +81,7 @@ public struct DeliveryPlan: Sendable {
             }
             lane.isQueued = false
             let room = min(Int(lane.window), lane.limit) - lane.inFlight
-            guard lane.mayHaveMore, !lane.isClaiming, room > 0, lane.pausedUntil <= now else {
+            guard lane.mayHaveMore, !lane.isClaiming, room >= lane.leastRoom, lane.pausedUntil <= now else {
                 lanes[key] = lane
                 tenants[account] = tenant
                 continue
@@ -115,7 +120,11 @@ public struct DeliveryPlan: Sendable {
             lane.pausedUntil = max(lane.pausedUntil, now + Self.pause)
         } else if let wait {
             if wait > Self.longWait {
-                lane.window = max(1, lane.window * 0.8)
+                // All that were sent before the window last shrank have waited for the same reason.
+                if now - wait >= lane.shrunk {
+                    lane.window = max(1, lane.window * 0.8)
+                    lane.shrunk = now
+                }
             } else {
                 lane.window = min(Double(max(lane.limit, 1)), lane.window + 1)
             }

@@ -41,6 +41,9 @@ public protocol QueueStore: Sendable {
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result]
     /// The same where nobody waits for it: it may take some milliseconds longer, and costs less.
     func settleSoon(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result]
+    /// One settlement, without a task for it.
+    /// - Parameter completion: is called once, by a thread of the store, and must be quick.
+    func settleSoon(_ settlement: Settlement, of key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Settlement.Result, any Error>) -> Void)
 
     /// One result for each, in order, all in one transaction. All of a posting is done or nothing of it.
     func post(_ postings: [Posting], now: Int64) async throws -> [Posting.Result]

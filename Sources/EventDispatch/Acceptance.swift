@@ -11,16 +11,24 @@ struct Acceptance {
     let completion: (Result<RequestID, ServiceError>) -> Void
 }
 
+/// An attempt that is over, when the disk has answered.
+struct Settled: Sendable {
+    let settlement: Settlement
+    let queue: QueueKey
+    let wait: Int64?
+    let throttled: Bool
+    let result: Result<Settlement.Result, any Error>
+}
+
 /// The store's answers on their way to the loop. One commit answers many at once, and waking the loop for each would cost more
 /// than the rest of it. Bounded by what the store lets wait.
-final class AcceptanceAnswers: Sendable {
-    typealias Answer = (number: UInt64, result: Result<Accepted, any Error>)
+final class StoreAnswers<Answer: Sendable>: Sendable {
     private let waiting = Mutex<[Answer]>([])
 
     /// - Returns: whether the loop has to be woken.
-    func add(_ number: UInt64, _ result: Result<Accepted, any Error>) -> Bool {
+    func add(_ answer: Answer) -> Bool {
         waiting.withLock { waiting in
-            waiting.append((number, result))
+            waiting.append(answer)
             return waiting.count == 1
         }
     }

@@ -57,7 +57,8 @@ public final class EventDispatcher: EventAcceptor {
     /// What is on its way to the disk, by number.
     private var accepting: [UInt64: Acceptance] = [:]
     private var acceptances: UInt64 = 0
-    private let answers = AcceptanceAnswers()
+    private let answers = StoreAnswers<(number: UInt64, result: Result<Accepted, any Error>)>()
+    private let settlements = StoreAnswers<Settled>()
     private var isStarted = false
     private var isDraining = false
     private var isFilling = false
@@ -114,7 +115,7 @@ public final class EventDispatcher: EventAcceptor {
         let (answers, loop) = (answers, loop)
         let me = NIOLoopBound(self, eventLoop: loop)
         return { result in
-            if answers.add(number, result) { loop.execute { for (number, result) in answers.takeAll() { me.value.accepted(number, result) } } }
+            if answers.add((number, result)) { loop.execute { for (number, result) in answers.takeAll() { me.value.accepted(number, result) } } }
         }
     }
 
@@ -371,10 +372,24 @@ public final class EventDispatcher: EventAcceptor {
 
     private func finish(_ settlement: Settlement, of queue: QueueKey, wait: Int64?, throttled: Bool) {
         let bound = NIOLoopBound(self, eventLoop: loop)
+        let (settlements, loop) = (settlements, loop)
+        store.settleSoon(settlement, of: queue, now: now()) { result in
+            let settled = Settled(settlement: settlement, queue: queue, wait: wait, throttled: throttled, result: result)
+            if settlements.add(settled) { loop.execute { for settled in settlements.takeAll() { bound.value.settled(settled) } } }
+        }
+    }
+
+    private func settled(_ settled: Settled) {
+        switch settled.result {
+        case .success(.done), .success(.stale): return self.settled(settled.queue, wait: settled.wait, throttled: settled.throttled, nil)
+        case .success(.refused), .failure: break
+        }
+        // Not at once: it may take several tries.
+        let bound = NIOLoopBound(self, eventLoop: loop)
         let (settler, loop) = (settler, loop)
         Task {
-            let complaint = await settler.settle(settlement, of: queue)
-            loop.execute { bound.value.settled(queue, wait: wait, throttled: throttled, complaint) }
+            let complaint = await settler.settle(settled.settlement, of: settled.queue)
+            loop.execute { bound.value.settled(settled.queue, wait: settled.wait, throttled: settled.throttled, complaint) }
         }
     }
 

@@ -109,6 +109,13 @@ public final class SQLiteQueueStore: QueueStore {
         try await settle(settlements, of: key, now: now, mayWait: true)
     }
 
+    public func settleSoon(
+        _ settlement: Settlement, of key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Settlement.Result, any Error>) -> Void
+    ) {
+        submit(
+            "settle a message of \(key.name)", mayWait: true, { try $0.settle(settlement, of: try $0.row(key), now: now) }, completion: completion)
+    }
+
     private func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64, mayWait: Bool) async throws -> [Settlement.Result] {
         try await run("settle messages of \(key.name)", mayWait: mayWait) { transaction in
             let row = try transaction.row(key)

@@ -49,6 +49,9 @@ private final class TimeOnlyStore: QueueStore {
     func claimSoon(from key: QueueKey, limit: Int, lease: Int64, now: Int64) async throws -> [ClaimedMessage] { throw Unexpected() }
     func settle(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
     func settleSoon(_ settlements: [Settlement], of key: QueueKey, now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
+    func settleSoon(_ settlement: Settlement, of key: QueueKey, now: Int64, completion: @escaping @Sendable (Result<Settlement.Result, any Error>) -> Void) {
+        completion(.failure(Unexpected()))
+    }
     func claimFirst(of keys: [QueueKey], lease: Int64, now: Int64) async throws -> [(queue: QueueRecord, claimed: ClaimedMessage)] { throw Unexpected() }
     func settle(_ settlements: [(key: QueueKey, settlement: Settlement)], now: Int64) async throws -> [Settlement.Result] { throw Unexpected() }
     func post(_ postings: [Posting], now: Int64) async throws -> [Posting.Result] { throw Unexpected() }

@@ -120,8 +120,14 @@ import Testing
         }
         #expect(Set(receipts).count == 100)
         let results = try await withThrowingTaskGroup(of: [Settlement.Result].self) { group in
-            for receipt in receipts {
-                group.addTask { [first, orders] in try await first.settleSoon([Settlement(receipt, .acknowledge)], of: orders, now: 2) }
+            for (index, receipt) in receipts.enumerated() {
+                group.addTask { [first, orders] in
+                    let settlement = Settlement(receipt, .acknowledge)
+                    guard index.isMultiple(of: 2) else { return try await first.settleSoon([settlement], of: orders, now: 2) }
+                    return try await withCheckedThrowingContinuation { continuation in
+                        first.settleSoon(settlement, of: orders, now: 2) { result in continuation.resume(with: result.map { [$0] }) }
+                    }
+                }
             }
             return try await group.reduce(into: []) { $0 += $1 }
         }
