@@ -100,6 +100,9 @@ let package = Package(
         .target(name: "ObjectEvents", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "WatchedFolders", dependencies: ["BlockingThread", "FunctionModel", "LinuxPrimitives", "Metering", "ObjectEvents", "Triggers"], swiftSettings: strict),
         .target(name: "Webhooks", dependencies: ["AccessControl", "FunctionModel", "ObjectEvents", "Triggers"], swiftSettings: strict),
+        .target(name: "HTTPRoutes", dependencies: ["FunctionModel"], swiftSettings: strict),
+        .target(name: "SAMTemplates", dependencies: ["JSONValues"], swiftSettings: strict),
+        .target(name: "StackRecords", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "LambdaAPI", dependencies: ["ExternalSources", "FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "EventPatterns", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
@@ -114,7 +117,7 @@ let package = Package(
         .target(
             name: "SQLiteStore",
             dependencies: [
-                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Tenants", "WatchedFolders", "Webhooks",
+                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "HTTPRoutes", "JSONValues", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "StackRecords", "Tenants", "WatchedFolders", "Webhooks",
                 "CSQLite", "CSQLiteShim",
             ],
             swiftSettings: strict),
@@ -138,8 +141,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Scheduler", "SQSAPI", "Telemetry", "Tenants", "Triggers", "WarmPool", "Webhooks", tls,
+                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "HTTPRoutes", "InvocationPipeline", "JSONValues",
+                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Scheduler", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "Webhooks", tls,
             ] + nio,
             swiftSettings: strict),
 
@@ -147,8 +150,8 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway",
-                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
+                "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway", "HTTPRoutes",
+                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "SAMTemplates", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), tls,
             ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
             swiftSettings: strict),
@@ -164,11 +167,13 @@ let package = Package(
         .testTarget(
             name: "SQLiteStoreTests",
             dependencies: [
-                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "JSONValues", "Metering", "ObjectEvents", "Registry", "SQLiteStore",
+                "AccessControl", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "HTTPRoutes", "JSONValues", "Metering", "ObjectEvents", "Registry", "SQLiteStore", "StackRecords",
                 "WatchedFolders", "Webhooks",
             ],
             swiftSettings: strict),
         .testTarget(name: "ExternalSourcesTests", dependencies: ["ExternalSources", "JSONValues"], swiftSettings: strict),
+        .testTarget(name: "SAMTemplatesTests", dependencies: ["JSONValues", "SAMTemplates"], swiftSettings: strict),
+        .testTarget(name: "HTTPRoutesTests", dependencies: ["FunctionModel", "HTTPRoutes"], swiftSettings: strict),
         .testTarget(name: "EventSourceMappingsTests", dependencies: ["EventSourceMappings", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "DurableQueueTests", dependencies: ["DurableQueue", "FunctionModel"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["FunctionModel", "Telemetry"], swiftSettings: strict),
@@ -207,7 +212,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "AccessControl", "EventSourceMappings", "FunctionModel", "Gateway", "InvocationPipeline", "LambdaAPI", "Registry",
+                "AccessControl", "EventSourceMappings", "FunctionModel", "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
             swiftSettings: strict),

@@ -39,6 +39,8 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case schedule = 5
     case queue = 6
     case bus = 7
+    /// A request that a route of a domain took.
+    case route = 8
     /// Of a change of an object or of a file in a watched folder.
     case objects = 10
     /// Records of a broker outside.
@@ -51,7 +53,7 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     /// Whether it is an attempt of an event that was accepted before: there may be several, and each has an age.
     public var isEvent: Bool {
         switch self {
-        case .invoke, .functionURL, .initialization: false
+        case .invoke, .functionURL, .initialization, .route: false
         case .async, .webhook, .schedule, .queue, .bus, .objects, .kafka, .rabbitmq, .redis, .nats, .mqtt: true
         }
     }
@@ -67,6 +69,7 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
         case .schedule: "schedule"
         case .queue: "queue"
         case .bus: "bus"
+        case .route: "route"
         case .objects: "objects"
         case .kafka: "kafka"
         case .rabbitmq: "rabbitmq"

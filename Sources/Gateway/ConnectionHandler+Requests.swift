@@ -1,5 +1,6 @@
 import AccessControl
 import FunctionModel
+import HTTPRoutes
 import InvocationPipeline
 import JSONValues
 import LambdaAPI
@@ -18,6 +19,20 @@ extension ConnectionHandler {
             throw Refusal(.uriTooLong, "the request target has more than \(core.configuration.maximumURILength) bytes")
         }
         let target = try Self.originForm(head)
+        // Every request comes by here, and most servers have no domain.
+        if !core.routes.isEmpty, let entry = core.routes.entry(host: request.fields.hostName) {
+            acceptRoute(entry, target)
+        } else {
+            try acceptOwn(head, target)
+        }
+        if let length = request.fields.contentLength {
+            guard length <= request.maximumBody else { throw tooLarge() }
+            guard core.bytes.hasRoom(length) else { throw Self.overloaded }
+        }
+    }
+
+    /// Of the server's own interfaces.
+    private func acceptOwn(_ head: HTTPRequestHead, _ target: Substring) throws(Refusal) {
         switch RequestRoute.parse(method: head.method, target: target, host: request.fields.hostName) {
         case .health:
             request.target = .health
@@ -45,10 +60,6 @@ extension ConnectionHandler {
             try acceptFunctionURL(name, qualifier, path, query, target: target)
         case .control(let path, let query):
             try acceptControl(path, query, target: target)
-        }
-        if let length = request.fields.contentLength {
-            guard length <= request.maximumBody else { throw tooLarge() }
-            guard core.bytes.hasRoom(length) else { throw Self.overloaded }
         }
     }
 
@@ -79,9 +90,9 @@ extension ConnectionHandler {
         guard !core.access.suspendedAccounts.contains(owner.record.key.account) else { throw Self.forbidden }
         if let cors = url.cors {
             request.cors = cors
-            if let origin = request.fields.origin, request.head.method == .OPTIONS, request.head.headers.contains(name: "access-control-request-method") {
+            if let origin = preflightOrigin {
                 // Browsers ask without credentials, and the function is not to be run for it.
-                request.target = .preflight(cors, origin: origin)
+                request.target = .preflight(cors, origin: origin, status: 200)
                 return
             }
         }
@@ -94,6 +105,12 @@ extension ConnectionHandler {
         } catch {
             throw Self.forbidden
         }
+    }
+
+    /// The page that a browser asks for before it sends what the page wants; nil for any other request.
+    var preflightOrigin: String? {
+        guard request.head.method == .OPTIONS, request.head.headers.contains(name: "access-control-request-method") else { return nil }
+        return request.fields.origin
     }
 
     private static let forbidden = Refusal(.accessDenied, "Forbidden")
@@ -183,7 +200,9 @@ extension ConnectionHandler {
         case .health: answerHealth()
         case .invoke(let name, let query): try dispatchInvoke(name, query)
         case .functionURL(let target): try dispatchFunctionURL(target)
-        case .preflight(let cors, let origin): answerPreflight(cors, origin: origin)
+        case .route(let target): try dispatchRoute(target)
+        case .message(let status, let text): answerMessage(status, text)
+        case .preflight(let cors, let origin, let status): answerPreflight(cors, origin: origin, status: status)
         case .control(let route, let parameters, let path, let query):
             if route.access == .operator, request.caller?.isOperator != true {
                 throw Refusal(
@@ -348,7 +367,7 @@ extension ConnectionHandler {
     }
 
     /// What the caller says of its trace, where a function can be shown it.
-    private var traceID: String? {
+    var traceID: String? {
         guard let text = request.fields.traceID, text.hasPrefix("Root="), text.utf8.count <= 256 else { return nil }
         return text.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? text : nil
     }
@@ -397,11 +416,11 @@ extension ConnectionHandler {
         invoke(invocation) { connection, result in connection.answerFunctionURL(result) }
     }
 
-    private func answerPreflight(_ cors: CORSPolicy, origin: String) {
+    private func answerPreflight(_ cors: CORSPolicy, origin: String, status: Int) {
         request.cors = nil
-        var head = startAnswer(200)
+        var head = startAnswer(status)
         for (name, value) in CORSAnswer.preflight(cors, origin: origin) { head.writeField(name, value) }
-        finishAnswer(200, &head, body: ByteBuffer())
+        finishAnswer(status, &head, body: ByteBuffer())
     }
 
     private func checkURLPolicy(_ target: FunctionURLTarget) throws(Refusal) {
@@ -418,7 +437,7 @@ extension ConnectionHandler {
             return
         }
         do throws(FunctionURLResponse.Invalid) {
-            let response = try wholeResponse(result)
+            let response = try wholeResponse(result, .v2)
             var head = startAnswer(response.status)
             writeTraceID(into: &head)
             head.writeImmutableBuffer(response.fields)
@@ -429,10 +448,10 @@ extension ConnectionHandler {
     }
 
     /// Also of a function that streamed to a caller who takes the whole.
-    private func wholeResponse(_ result: InvocationResult) throws(FunctionURLResponse.Invalid) -> FunctionURLResponse {
+    func wholeResponse(_ result: InvocationResult, _ format: PayloadFormat) throws(FunctionURLResponse.Invalid) -> FunctionURLResponse {
         let (depth, dropsCORS) = (core.configuration.maximumJSONDepth, request.cors != nil)
         guard result.contentType.map(HTTPIntegrationPrelude.isContentType) == true else {
-            return try FunctionURLResponse(payload: result.payload, maximumDepth: depth, dropsCORS: dropsCORS)
+            return try FunctionURLResponse(payload: result.payload, maximumDepth: depth, dropsCORS: dropsCORS, format: format)
         }
         var prelude = HTTPIntegrationPrelude(maximumDepth: depth, dropsCORS: dropsCORS)
         guard let (head, body) = try prelude.take(result.payload) else { throw HTTPIntegrationPrelude.incomplete }
@@ -444,9 +463,14 @@ extension ConnectionHandler {
     func answerBadGateway(reason: String) {
         var head = startAnswer(502)
         head.writeStaticString("Content-Type: text/plain\r\n")
-        head.writeField("x-martlet-reason", String(reason.unicodeScalars.map { $0.isASCII && $0.value >= 0x20 ? Character($0) : "?" }))
+        head.writeField("x-martlet-reason", Self.fieldText(reason))
         writeTraceID(into: &head)
         finishAnswer(502, &head, body: ByteBuffer(staticString: "Internal Server Error"))
+    }
+
+    /// As a field's value can have it.
+    static func fieldText(_ reason: String) -> String {
+        String(reason.unicodeScalars.map { $0.isASCII && $0.value >= 0x20 && $0.value != 0x7F ? Character($0) : "?" })
     }
 
     static func reason(_ outcome: Outcome) -> String {

@@ -461,7 +461,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             wantsXML
             ? SQSEndpoint.queryError(
                 exception: refusal.exception.name, message: refusal.message, isSenderFault: refusal.exception.fault == .user, requestID: request.id)
-            : refusal.exception.body(message: refusal.message, naming: isTargeted)
+            : request.isRouted ? Self.message(refusal.message) : refusal.exception.body(message: refusal.message, naming: isTargeted)
         finishAnswer(refusal.exception.status, &head, body: ByteBuffer(bytes: body))
     }
 
@@ -717,15 +717,18 @@ struct ActiveRequest {
         case health
         case invoke(name: Substring, query: Substring)
         case functionURL(FunctionURLTarget)
-        /// A browser's question to a function URL that answers itself.
-        case preflight(CORSPolicy, origin: String)
+        case route(RouteTarget)
+        /// What a domain answers by itself.
+        case message(status: Int, String)
+        /// A browser's question to a function URL or a domain that answers itself.
+        case preflight(CORSPolicy, origin: String, status: Int)
         case control(ControlRoute, parameters: [String: String], path: Substring, query: Substring)
     }
 
     var id = RequestID(high: 0, low: 0)
     var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
     var fields = RequestFields()
-    /// Of the function URL that is asked.
+    /// Of the function URL or the domain that is asked.
     var cors: CORSPolicy?
     var arrived = NIODeadline.distantPast
     /// Since 1970.
@@ -741,6 +744,8 @@ struct ActiveRequest {
     var operation = "HTTP"
     /// Bytes.
     var maximumBody = 0
+    /// A domain's: errors look as API Gateway's do.
+    var isRouted = false
     var received = 0
     /// Bytes of the budget that this request holds.
     var reserved = 0

@@ -38,7 +38,7 @@ struct FunctionURLEvent {
         event.writeStaticString("}")
     }
 
-    private func writeCookies(into event: inout ByteBuffer) {
+    func writeCookies(into event: inout ByteBuffer) {
         var isFirst = true
         for (name, value) in head.headers where ASCIIText.equalIgnoringCase(name, "cookie") {
             for cookie in value.split(separator: ";") {
@@ -52,11 +52,13 @@ struct FunctionURLEvent {
         if !isFirst { event.writeStaticString("]") }
     }
 
-    private func writeHeaders(into event: inout ByteBuffer) {
+    /// - Parameter dropsCookies: whether they are left to `writeCookies`, as HTTP APIs do.
+    func writeHeaders(dropsCookies: Bool = false, into event: inout ByteBuffer) {
         var fields: [(name: String, value: String)] = []
         fields.reserveCapacity(head.headers.count + 3)
         for (name, value) in head.headers {
             let name = name.lowercased()
+            if dropsCookies, name == "cookie" { continue }
             if let index = fields.firstIndex(where: { $0.name == name }) {
                 fields[index].value += (name == "cookie" ? "; " : ",") + value
             } else {
@@ -80,15 +82,10 @@ struct FunctionURLEvent {
         event.writeStaticString("}")
     }
 
-    private func writeQuery(into event: inout ByteBuffer) {
+    func writeQuery(into event: inout ByteBuffer) {
         guard !query.isEmpty else { return }
         var parameters: [(name: String, value: String)] = []
-        for pair in query.split(separator: "&") {
-            let equals = pair.firstIndex(of: "=")
-            let rawName = pair[..<(equals ?? pair.endIndex)]
-            let rawValue = equals.map { pair[pair.index(after: $0)...] } ?? ""
-            let name = ASCIIText.percentDecoded(rawName, plusIsSpace: true) ?? String(rawName)
-            let value = ASCIIText.percentDecoded(rawValue, plusIsSpace: true) ?? String(rawValue)
+        for (name, value) in RequestRoute.parameters(query) {
             if let index = parameters.firstIndex(where: { $0.name == name }) {
                 parameters[index].value += ",\(value)"
             } else {
@@ -148,8 +145,10 @@ struct FunctionURLEvent {
         event.writeStaticString("}")
     }
 
-    private func writeBody(_ body: ByteBuffer?, into event: inout ByteBuffer) {
+    /// - Parameter whenEmpty: what goes before `isBase64Encoded` where there is no body.
+    func writeBody(_ body: ByteBuffer?, whenEmpty: StaticString = "", into event: inout ByteBuffer) {
         guard let body, body.readableBytes > 0 else {
+            event.writeStaticString(whenEmpty)
             event.writeStaticString(",\"isBase64Encoded\":false")
             return
         }

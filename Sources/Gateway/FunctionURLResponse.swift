@@ -1,11 +1,13 @@
+import HTTPRoutes
 import JSONValues
 import LambdaAPI
 import NIOCore
 import NIOHTTP1
 
-/// The HTTP answer that a handler's return value stands for (format 2.0).
+/// The HTTP answer that a handler's return value stands for.
 ///
-/// Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+/// Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html for format 2.0,
+/// https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html for format 1.0.
 struct FunctionURLResponse {
     /// What made a return value unusable, told in a header of the 502.
     struct Invalid: Error, Equatable {
@@ -23,7 +25,10 @@ struct FunctionURLResponse {
     ///   - payload: what the handler returned, as JSON text.
     ///   - dropsCORS: whether the handler's fields for web pages are left out, because the URL has its own.
     ///   - isPrelude: it is what goes before a streamed body: every member may be missing, and none is the body.
-    init(payload: ByteBuffer, maximumDepth: Int, dropsCORS: Bool = false, isPrelude: Bool = false) throws(Invalid) {
+    ///   - format: in format 1.0 nothing is inferred from a value that has no `statusCode`.
+    init(
+        payload: ByteBuffer, maximumDepth: Int, dropsCORS: Bool = false, isPrelude: Bool = false, format: PayloadFormat = .v2
+    ) throws(Invalid) {
         let members: Members
         do {
             members = try payload.withUnsafeReadableBytes { bytes throws(JSONFault) in try Members(bytes, maximumDepth: maximumDepth) }
@@ -31,14 +36,25 @@ struct FunctionURLResponse {
             throw Invalid(reason: "the answer is not JSON: \(error.description)")
         }
         guard members.statusCode != nil || isPrelude else {
+            if format == .v1 { throw Invalid(reason: "the answer is no object with a statusCode, as payload format 1.0 needs it") }
             fields.writeStaticString("Content-Type: application/json\r\n")
             body = payload
             return
         }
         if let range = members.statusCode { status = try Self.status(payload, range) }
         var hasContentType = false
-        if let range = members.headers { hasContentType = try writeFields(payload, range, maximumDepth: maximumDepth, dropsCORS: dropsCORS) }
-        if let range = members.cookies { try writeCookies(payload, range, maximumDepth: maximumDepth) }
+        var several: [Field] = []
+        if format == .v1, let range = members.multiValueHeaders {
+            several = try Self.multiValueFields(payload, range, maximumDepth: maximumDepth)
+            hasContentType = write(several, dropsCORS: dropsCORS)
+        }
+        if let range = members.headers {
+            // Of a pair that is in both, one is meant.
+            let single = try Self.singleValueFields(payload, range, maximumDepth: maximumDepth)
+                .filter { one in !several.contains { $0.value == one.value && $0.name.lowercased() == one.name.lowercased() } }
+            hasContentType = write(single, dropsCORS: dropsCORS) || hasContentType
+        }
+        if format == .v2, let range = members.cookies { try writeCookies(payload, range, maximumDepth: maximumDepth) }
         if !hasContentType {
             fields.writeStaticString(isPrelude ? "Content-Type: application/octet-stream\r\n" : "Content-Type: application/json\r\n")
         }
@@ -85,17 +101,12 @@ struct FunctionURLResponse {
         return ByteBuffer(bytes: bytes)
     }
 
-    private mutating func writeFields(_ payload: ByteBuffer, _ range: Range<Int>, maximumDepth: Int, dropsCORS: Bool) throws(Invalid) -> Bool {
-        let first = Self.slice(payload, range).first
-        if first == UInt8(ascii: "n") { return false }
-        guard first == UInt8(ascii: "{") else { throw Invalid(reason: "headers must be an object") }
-        let pairs = Members.pairs(payload, range, maximumDepth: maximumDepth)
+    private typealias Field = (name: String, value: String)
+
+    /// - Returns: whether one of them is the content type.
+    private mutating func write(_ all: [Field], dropsCORS: Bool) -> Bool {
         var hasContentType = false
-        for pair in pairs {
-            let name = String(buffer: Self.unescaped(payload, pair.name))
-            guard Self.isToken(name) else { throw Invalid(reason: "header name '\(name.prefix(64))' has characters that HTTP forbids") }
-            if Self.isHopByHop(name) || dropsCORS && CORSAnswer.isOverridden(name) { continue }
-            guard let value = try Self.fieldValue(payload, pair.value, of: name) else { continue }
+        for (name, value) in all where !Self.isHopByHop(name) && !(dropsCORS && CORSAnswer.isOverridden(name)) {
             if ASCIIText.equalIgnoringCase(name, "content-type") { hasContentType = true }
             fields.writeString(name)
             fields.writeStaticString(": ")
@@ -103,6 +114,46 @@ struct FunctionURLResponse {
             fields.writeStaticString("\r\n")
         }
         return hasContentType
+    }
+
+    private static func singleValueFields(_ payload: ByteBuffer, _ range: Range<Int>, maximumDepth: Int) throws(Invalid) -> [Field] {
+        var result: [Field] = []
+        for pair in try pairs(payload, range, "headers", maximumDepth: maximumDepth) {
+            let name = try fieldName(payload, pair.name)
+            if let value = try fieldValue(payload, pair.value, of: name) { result.append((name, value)) }
+        }
+        return result
+    }
+
+    private static func multiValueFields(_ payload: ByteBuffer, _ range: Range<Int>, maximumDepth: Int) throws(Invalid) -> [Field] {
+        var result: [Field] = []
+        for pair in try pairs(payload, range, "multiValueHeaders", maximumDepth: maximumDepth) {
+            let name = try fieldName(payload, pair.name)
+            switch slice(payload, pair.value).first {
+            case UInt8(ascii: "n"): continue
+            case UInt8(ascii: "["):
+                for element in Members.elements(payload, pair.value, maximumDepth: maximumDepth) {
+                    if let value = try fieldValue(payload, element, of: name) { result.append((name, value)) }
+                }
+            default: throw Invalid(reason: "the values of multiValueHeaders '\(name.prefix(64))' must be an array of strings")
+            }
+        }
+        return result
+    }
+
+    private static func pairs(
+        _ payload: ByteBuffer, _ range: Range<Int>, _ member: String, maximumDepth: Int
+    ) throws(Invalid) -> [(name: Range<Int>, value: Range<Int>)] {
+        let first = slice(payload, range).first
+        if first == UInt8(ascii: "n") { return [] }
+        guard first == UInt8(ascii: "{") else { throw Invalid(reason: "\(member) must be an object") }
+        return Members.pairs(payload, range, maximumDepth: maximumDepth)
+    }
+
+    private static func fieldName(_ payload: ByteBuffer, _ range: Range<Int>) throws(Invalid) -> String {
+        let name = String(buffer: unescaped(payload, range))
+        guard isToken(name) else { throw Invalid(reason: "header name '\(name.prefix(64))' has characters that HTTP forbids") }
+        return name
     }
 
     private mutating func writeCookies(_ payload: ByteBuffer, _ range: Range<Int>, maximumDepth: Int) throws(Invalid) {
@@ -209,6 +260,7 @@ struct FunctionURLResponse {
 private struct Members {
     var statusCode: Range<Int>?
     var headers: Range<Int>?
+    var multiValueHeaders: Range<Int>?
     var cookies: Range<Int>?
     var body: Range<Int>?
     var isBase64Encoded: Range<Int>?
@@ -220,9 +272,10 @@ private struct Members {
             return
         }
         try Self.walkObject(&scanner) { name, value in
-            switch String(decoding: bytes[name].prefix(16), as: UTF8.self) {
+            switch String(decoding: bytes[name].prefix(18), as: UTF8.self) {
             case "statusCode": statusCode = value
             case "headers": headers = value
+            case "multiValueHeaders": multiValueHeaders = value
             case "cookies": cookies = value
             case "body": body = value
             case "isBase64Encoded": isBase64Encoded = value

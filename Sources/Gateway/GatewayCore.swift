@@ -1,6 +1,7 @@
 import AccessControl
 import FunctionModel
 import Glibc
+import HTTPRoutes
 import InvocationPipeline
 import LambdaAPI
 import NIOCore
@@ -17,6 +18,7 @@ final class GatewayCore {
     let verifier: SigV4Verifier
     private(set) var access: AccessSnapshot
     private(set) var policies: PolicySnapshot
+    private(set) var routes: RouteSnapshot
     /// nil where the listener speaks HTTP without TLS.
     var tls: TLSIdentity?
     /// Milliseconds since 1970.
@@ -46,7 +48,7 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, events: (any EventAcceptor)? = nil, routes: [ControlRoute],
-        access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), tls: TLSIdentity? = nil,
+        access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), tls: TLSIdentity? = nil,
         snapshot: RegistrySnapshot, isReady: Bool, wallClock: @escaping @Sendable () -> Int64,
         report: @escaping @Sendable (ServiceError, RequestID) -> Void
     ) {
@@ -58,6 +60,7 @@ final class GatewayCore {
         router = ControlRouter(LambdaOperations.complete(routes))
         self.access = access
         self.policies = policies
+        self.routes = domains
         self.tls = tls
         verifier = SigV4Verifier(keys: access.keys)
         self.snapshot = snapshot
@@ -94,6 +97,10 @@ final class GatewayCore {
 
     func apply(_ next: PolicySnapshot) {
         if next.generation >= policies.generation { policies = next }
+    }
+
+    func apply(_ next: RouteSnapshot) {
+        if next.generation >= routes.generation { routes = next }
     }
 
     // MARK: Management requests

@@ -1,5 +1,6 @@
 public import AccessControl
 public import FunctionModel
+public import HTTPRoutes
 public import InvocationPipeline
 public import NIOCore
 import NIOHTTP1
@@ -19,6 +20,8 @@ public struct GatewayServices: Sendable {
     /// Who may call; see `GatewayServer.apply`.
     public var access: AccessSnapshot
     public var policies: PolicySnapshot
+    /// Host names that belong to routes.
+    public var domains: RouteSnapshot
     /// What the listener shows in handshakes; nil for HTTP without TLS.
     public var tls: TLSIdentity?
     public var snapshot: RegistrySnapshot
@@ -28,7 +31,7 @@ public struct GatewayServices: Sendable {
     public var report: @Sendable (ServiceError, RequestID) -> Void
 
     public init(
-        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), tls: TLSIdentity? = nil, snapshot: RegistrySnapshot,
+        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), tls: TLSIdentity? = nil, snapshot: RegistrySnapshot,
         wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in }
     ) {
         self.invoker = invoker
@@ -36,6 +39,7 @@ public struct GatewayServices: Sendable {
         self.routes = routes
         self.access = access
         self.policies = policies
+        self.domains = domains
         self.tls = tls
         self.snapshot = snapshot
         self.wallClock = wallClock
@@ -64,7 +68,7 @@ public final class GatewayServer: Sendable {
             NIOLoopBound(
                 GatewayCore(
                     configuration: configuration, loop: loop, invoker: services.invoker.value, events: services.events?.value, routes: services.routes,
-                    access: services.access, policies: services.policies, tls: services.tls, snapshot: services.snapshot, isReady: isReady,
+                    access: services.access, policies: services.policies, domains: services.domains, tls: services.tls, snapshot: services.snapshot, isReady: isReady,
                     wallClock: services.wallClock, report: services.report),
                 eventLoop: loop)
         }.get()
@@ -120,6 +124,11 @@ public final class GatewayServer: Sendable {
     /// The same for `PolicyRegistry.subscribe`.
     public func apply(_ policies: PolicySnapshot) async {
         try? await loop.submit { self.core.value.apply(policies) }.get()
+    }
+
+    /// The same for `RouteRegistry.subscribe`.
+    public func apply(_ domains: RouteSnapshot) async {
+        try? await loop.submit { self.core.value.apply(domains) }.get()
     }
 
     /// Connections from now on see this certificate; those that are there go on. Does nothing for a listener without TLS.

@@ -148,6 +148,18 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         ALTER TABLE event_source_mappings ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
         """,
+        """
+        CREATE TABLE route_domains (
+            name TEXT PRIMARY KEY, id TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, definition TEXT NOT NULL,
+            created INTEGER NOT NULL, modified INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE stack_records (
+            account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, document TEXT NOT NULL,
+            modified INTEGER NOT NULL,
+            PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

@@ -10,7 +10,7 @@ public struct TriggerEntry: Sendable {
         case finished
     }
 
-    /// `webhook`, `schedule`, `queue`, `rule`, `folder`, `objects`, `url`, or the kind of an outside source.
+    /// `webhook`, `schedule`, `queue`, `rule`, `folder`, `objects`, `url`, `route`, or the kind of an outside source.
     public var kind: String
     /// Unique within its kind.
     public var name: String

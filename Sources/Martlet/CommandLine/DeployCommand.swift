@@ -8,9 +8,14 @@ internal import LambdaAPI
 
 struct DeployCommand: Verb {
     static let configuration = CommandConfiguration(
-        commandName: "deploy", abstract: "Make or update a function from a folder, a zip archive or a single file.",
+        commandName: "deploy", abstract: "Make or update a function from a folder, a zip archive or a single file, or everything that a SAM template names.",
+        usage: """
+            martlet deploy <name> <path> [<options>]
+            martlet deploy --template <file> [--stack-name <name>] [--parameter-overrides <K=V> ...] [--dry-run] [--yes] [--delete]
+            """,
         discussion: "Runtime and handler are read from the files where those make them plain. A requirements.txt in a folder is installed "
-            + "into the package with pip. What did not change is not sent again. Ends when the function can answer.")
+            + "into the package with pip. What did not change is not sent again. Ends when the function can answer. With a template, what "
+            + "differs from the server is shown first, and on a terminal asked for.")
 
     enum URLWish: String, CaseIterable, ExpressibleByArgument, Sendable {
         case open = "none"
@@ -18,10 +23,11 @@ struct DeployCommand: Verb {
     }
     enum IsolationWish: String, CaseIterable, ExpressibleByArgument, Sendable { case invocation, environment }
 
-    @Argument(help: "The function's name: letters, digits, - and _.")
-    var name: String
-    @Argument(help: "A folder, a zip archive, a .py, .js or .mjs file, or an executable.")
-    var path: String
+    @Argument(help: ArgumentHelp("The function's name: letters, digits, - and _.", valueName: "name"))
+    var functionName: String?
+    @Argument(help: ArgumentHelp("A folder, a zip archive, a .py, .js or .mjs file, or an executable.", valueName: "path"))
+    var codePath: String?
+    @OptionGroup(title: "Templates") var stack: StackOptions
     @Option(help: "python3 or nodejs (the newest on the server), python3.11, nodejs20.x, …, or provided.")
     var runtime: String?
     @Option(help: "What to call, for example app.handler.")
@@ -43,7 +49,15 @@ struct DeployCommand: Verb {
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
+    var name: String { functionName ?? "" }
+    var path: String { codePath ?? "" }
+
     func validate() throws {
+        if stack.isWanted {
+            guard functionName == nil else { throw ValidationError("a template names its functions itself: leave \(name) out") }
+            return
+        }
+        guard functionName != nil, codePath != nil else { throw ValidationError("name a function and its code, or a template with --template") }
         guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
             throw ValidationError("\(name) is no function name: use 1 to 64 letters, digits, - and _")
         }
@@ -58,12 +72,12 @@ struct DeployCommand: Verb {
     }
 
     /// - Throws: `ValidationError` for anything that is not `K=V`.
-    static func variables(_ arguments: [String]) throws -> [String: String]? {
+    static func variables(_ arguments: [String], of option: String = "--env") throws -> [String: String]? {
         guard !arguments.isEmpty else { return nil }
         var variables: [String: String] = [:]
         for argument in arguments {
             guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else {
-                throw ValidationError("--env takes NAME=VALUE, not \(argument)")
+                throw ValidationError("\(option) takes NAME=VALUE, not \(argument)")
             }
             variables[String(argument[..<equals])] = String(argument[argument.index(after: equals)...])
         }
@@ -71,6 +85,7 @@ struct DeployCommand: Verb {
     }
 
     func perform() async throws {
+        if stack.isWanted { return try await stack.deployment(output).run(try server.client()) }
         var timings = Timings()
         let progress = Progress(isOn: Terminal.errorIsTerminal && !output.json)
         defer { progress.clear() }
@@ -88,7 +103,7 @@ struct DeployCommand: Verb {
                 folder: requirements.install(text, in: path, runtime: offered.name, interpreter: offered.interpreter, again: reinstall))
         }
         progress.show("packing \(path)")
-        var package = try Package(source, environment: processEnvironment())
+        var package = try DeployPackage(source, environment: processEnvironment())
         timings.packaged()
 
         let wishes = DeployWishes(
@@ -139,7 +154,7 @@ struct DeployCommand: Verb {
         var uploaded = false
     }
 
-    private func apply(_ plan: DeployPlan, package: inout Package, _ client: APIClient, _ progress: Progress) async throws -> Applied {
+    private func apply(_ plan: DeployPlan, package: inout DeployPackage, _ client: APIClient, _ progress: Progress) async throws -> Applied {
         var applied = Applied()
         func codeMembers() async throws -> [JSON.Member] {
             if try await client.find(APIRequest("GET", MartletPaths.package(package.sha256))) != nil {
@@ -176,7 +191,7 @@ struct DeployCommand: Verb {
     }
 
     /// Lambda's API requires a role; Martlet gives functions none.
-    private static let role = "arn:aws:iam::123456789012:role/martlet"
+    static let role = "arn:aws:iam::123456789012:role/martlet"
 
     /// The function's address, if it has one after this.
     private func setURL(isNew: Bool, _ node: ServerFacts, _ client: APIClient) async throws -> String? {
@@ -200,46 +215,26 @@ struct DeployCommand: Verb {
     }
 }
 
-/// An archive that is only made when the server does not have it.
-private struct Package {
-    let sha256: String
-    private(set) var size: Int
-    private let source: PackageSource
-    private var bytes: [UInt8]?
+/// What `deploy` takes for a template.
+struct StackOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A SAM template. Paths in it are relative to it.", valueName: "file"))
+    var template: String?
+    @Option(help: "The stack's name. Default: that of the template's folder.")
+    var stackName: String?
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Values of the template's parameters.", valueName: "K=V"))
+    var parameterOverrides: [String] = []
+    @Flag(help: "Show what would be changed, and change nothing.")
+    var dryRun = false
+    @Flag(name: [.customShort("y"), .long], help: "Do not ask.")
+    var yes = false
+    @Flag(help: "Delete everything that the stack has.")
+    var delete = false
 
-    /// The digest is looked up by the files' fingerprint where it is known, so that an unchanged folder is not packed.
-    init(_ source: PackageSource, environment: [String: String]) throws {
-        self.source = source
-        if let archive = source.archive {
-            sha256 = PackageDigest.sha256(archive)
-            size = archive.count
-            bytes = archive
-            return
-        }
-        let folder = "\(Requirements.cacheFolder(environment))/archives"
-        let note = "\(folder)/\(try source.fingerprint())"
-        if let known = try? JSON(parsing: LocalFile.read(note, limit: 1_024)), let digest = known["sha256"]?.string,
-            PackageDigest.isDigest(digest), let count = known["size"]?.integer
-        {
-            sha256 = digest
-            size = count
-            return
-        }
-        let archive = try source.makeArchive()
-        sha256 = PackageDigest.sha256(archive)
-        size = archive.count
-        bytes = archive
-        // Only a help for the next time.
-        let text = JSON.object([.init("sha256", .string(sha256)), .init("size", .integer(size))]).text()
-        try? LocalFile.makeFolders(folder)
-        try? LocalFile.write(Array(text.utf8), to: note)
-    }
+    var isWanted: Bool { template != nil || delete || stackName != nil }
 
-    mutating func archive() throws -> [UInt8] {
-        if let bytes { return bytes }
-        let made = try source.makeArchive()
-        bytes = made
-        return made
+    func deployment(_ output: OutputOptions) -> TemplateDeployment {
+        TemplateDeployment(
+            template: template, stackName: stackName, parameters: parameterOverrides, isDryRun: dryRun, isDeletion: delete, isAgreed: yes, output: output)
     }
 }
 
@@ -273,7 +268,7 @@ struct Timings {
 private struct Summary {
     let name: String
     let choice: DeployWishes
-    let package: Package
+    let package: DeployPackage
     let plan: DeployPlan
     let applied: DeployCommand.Applied
     let url: String?

@@ -7,6 +7,13 @@ enum LambdaPaths {
     static func concurrency(_ name: String) -> [String] { ["2017-10-31", "functions", name, "concurrency"] }
     static let eventSourceMappings = ["2015-03-31", "event-source-mappings"]
     static func url(_ name: String) -> [String] { ["2021-10-31", "functions", name, "url"] }
+    static func versions(_ name: String) -> [String] { function(name) + ["versions"] }
+    static func aliases(_ name: String) -> [String] { function(name) + ["aliases"] }
+    static func configuration(_ name: String) -> [String] { function(name) + ["configuration"] }
+    static func provisionedConcurrency(_ name: String) -> [String] { ["2019-09-30", "functions", name, "provisioned-concurrency"] }
+    static func eventInvokeConfig(_ name: String) -> [String] { ["2019-09-25", "functions", name, "event-invoke-config"] }
+    static func tags(_ arn: String) -> [String] { ["2017-03-31", "tags", arn] }
+    static func layerVersions(_ name: String) -> [String] { ["2018-10-31", "layers", name, "versions"] }
 }
 
 enum MartletPaths {
@@ -19,6 +26,9 @@ enum MartletPaths {
     static let watches = base + ["watches"]
     static let triggers = base + ["triggers"]
     static let webhooks = base + ["webhooks"]
+    static let stacks = base + ["stacks"]
+    static let domains = base + ["domains"]
+    static func routes(_ domain: String) -> [String] { domains + [domain, "routes"] }
     static func usage(invocation: String) -> [String] { usage + ["invocations", invocation] }
     static func logs(_ function: String) -> [String] { base + ["logs", function] }
     static func package(_ sha256: String) -> [String] { base + ["packages", sha256] }

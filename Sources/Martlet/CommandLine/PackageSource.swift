@@ -63,6 +63,12 @@ struct PackageSource {
         }
     }
 
+    /// One file, which is nowhere on the disk.
+    init(file: String, text: String) {
+        path = file
+        files[file] = .bytes(Array(text.utf8), executable: false)
+    }
+
     /// Stops early where the server would refuse: a wrong path such as / must not be read to its end.
     private mutating func add(_ name: String, _ path: String, _ info: LocalFile.Info) throws {
         files[name] = .disk(path: path, executable: info.isExecutable)

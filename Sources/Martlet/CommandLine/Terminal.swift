@@ -4,6 +4,8 @@ internal import Glibc
 enum Terminal {
     static let outputIsTerminal = isatty(1) == 1
     static let errorIsTerminal = isatty(2) == 1
+    /// Whether a person can be asked.
+    static let inputIsTerminal = isatty(0) == 1
     /// Columns of the terminal; 100 where there is none.
     static var width: Int {
         var size = winsize()
@@ -43,6 +45,7 @@ struct Style: Sendable {
     func dim(_ text: String) -> String { wrap(text, "2") }
     func red(_ text: String) -> String { wrap(text, "31") }
     func green(_ text: String) -> String { wrap(text, "32") }
+    func yellow(_ text: String) -> String { wrap(text, "33") }
     func cyan(_ text: String) -> String { wrap(text, "36") }
 
     private func wrap(_ text: String, _ code: String) -> String { isOn && !text.isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }

@@ -34,7 +34,7 @@ struct AdminRoutes: Sendable {
     var all: [ControlRoute] {
         [
             ControlRoute("GET", "/metrics", access: .open) { _ in await exposition() },
-            ControlRoute("GET", "/martlet/v1/runtimes") { _ in .json(text: Array(offers().utf8)) },
+            ControlRoute("GET", "/martlet/v1/runtimes") { .json(text: Array(offers($0).utf8)) },
             ControlRoute("GET", "/martlet/v1/node", access: .operator) { _ in .json(text: Array(node().utf8)) },
             ControlRoute("GET", "/martlet/v1/packages/{Sha256}") { request in
                 let sha256 = request.parameters["Sha256"] ?? ""
@@ -71,8 +71,11 @@ struct AdminRoutes: Sendable {
     }
 
     /// What somebody who deploys has to know.
-    private func offers() -> String {
+    /// With the account and region that the caller acts in.
+    private func offers(_ request: ControlRequest) -> String {
         var json = JSONLine()
+        json.member("account", request.caller.account)
+        json.member("region", request.caller.region)
         addOffers(to: &json)
         return json.text
     }

@@ -7,6 +7,7 @@ internal import FunctionLogs
 internal import FunctionModel
 internal import Gateway
 internal import Glibc
+internal import HTTPRoutes
 internal import InvocationPipeline
 internal import LinuxPrimitives
 internal import Metering
@@ -62,8 +63,8 @@ struct Server {
         let layers = try await LayerRegistry(store: store, packages: packages, now: wallMilliseconds)
         let snapshot = await registry.snapshot
         let metrics = ServerMetrics()
-        let urls = TriggerActivities()
-        let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics, urls: urls)
+        let calls = CallActivities()
+        let pipeline = try await makePipeline(loop, link: link, facts: facts, snapshot: snapshot, usageLog: usageLog, metrics: metrics, calls: calls)
         let folding = Task { await folder.run() }
         let mappings = try await EventSourceMappingRegistry(store: store, now: wallMilliseconds)
         let events = try await Events(configuration, pipeline, snapshot: snapshot, loop: loop, mappings: mappings, metrics: metrics)
@@ -86,6 +87,9 @@ struct Server {
             operatorKey: AccessKey(id: credentials.accessKeyId, secret: credentials.secretAccessKey, account: credentials.account, created: 0),
             now: wallMilliseconds)
         let policies = try await PolicyRegistry(store: store)
+        let domains = try await RouteRegistry(
+            store: store, rules: DomainRules(reserved: [host.lowercased(), "localhost"], defaults: (configuration.account, configuration.region)),
+            now: wallMilliseconds)
         let hooks = WebhookRoutes(webhooks: webhooks, functions: registry, baseURL: baseURL, port: port, now: wallMilliseconds) { delivery in
             if await tenants.snapshot.suspendedAccounts.contains(delivery.function.account) {
                 throw ServiceError(.accessDenied, "the owner of this webhook is suspended")
@@ -111,8 +115,9 @@ struct Server {
             FolderTriggers(watcher: watcher), EventSourceMappingTriggers(mappings: mappings, store: events.store),
             EventBusTriggers(service: eventBus.service),
             FunctionURLTriggers(
-                registry: registry, activities: urls,
+                registry: registry, activities: calls.urls,
                 addresses: FunctionURLAddresses(baseURL: baseURL, defaults: (configuration.account, configuration.region))),
+            RouteTriggers(domains: domains, activities: calls.routes),
         ]
         let admin = AdminRoutes(
             registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
@@ -132,13 +137,14 @@ struct Server {
         let history = ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder)
         let routes: [[ControlRoute]] = [
             lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, TagRoutes(functions: registry, mappings: mappings).all,
-            TenantRoutes(tenants).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
+            TenantRoutes(tenants).all, RouteDomainRoutes(domains: domains, functions: registry, baseURL: baseURL, port: port).all,
+            StackRoutes(store: store, now: wallMilliseconds).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
         ]
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: [ControlRoute](routes.joined()),
-            access: await tenants.snapshot, policies: await policies.snapshot, tls: try await certificates?.load(),
+            access: await tenants.snapshot, policies: await policies.snapshot, domains: await domains.snapshot, tls: try await certificates?.load(),
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
         // Before anything can be deployed: a package whose record is not saved yet looks like garbage.
@@ -152,6 +158,7 @@ struct Server {
         await tenants.subscribe(suspend)
         await suspend(await tenants.snapshot)
         await policies.subscribe { await gateway.apply($0) }
+        await domains.subscribe { await gateway.apply($0) }
         await registry.subscribe { snapshot, changed in
             directory.apply(snapshot)
             await gateway.apply(snapshot)
@@ -228,7 +235,7 @@ struct Server {
 
     private func makePipeline(
         _ loop: any EventLoop, link: HelperLink, facts: NodeFacts, snapshot: RegistrySnapshot, usageLog: UsageLog, metrics: ServerMetrics,
-        urls: TriggerActivities
+        calls: CallActivities
     ) async throws -> NIOLoopBound<InvocationPipeline> {
         var settings = PipelineConfiguration()
         settings.nodeConcurrency = configuration.nodeConcurrency
@@ -244,7 +251,7 @@ struct Server {
         let logConfiguration = logSettings
         let clock = wallMilliseconds
         return try await loop.submit {
-            let meter = InvocationMeter(metrics, urls: urls)
+            let meter = InvocationMeter(metrics, calls: calls)
             let pipeline = InvocationPipeline(
                 node: SandboxNode(link: link, facts: facts, loop: loop), snapshot: snapshot, usage: UsageSegmentWriter(log: usageLog),
                 logs: try FunctionLogWriter(directory: "logs", configuration: logConfiguration), configuration: pipelineSettings,
@@ -338,13 +345,12 @@ private final class Ending: Sendable {
 /// Turns records into metrics. Confined to the loop.
 private final class InvocationMeter {
     private let metrics: ServerMetrics
-    private let urls: TriggerActivities
+    private let calls: CallActivities
     private var functions: [String: FunctionMetrics] = [:]
 
-    /// - Parameter urls: counts calls of function URLs.
-    init(_ metrics: ServerMetrics, urls: TriggerActivities) {
+    init(_ metrics: ServerMetrics, calls: CallActivities) {
         self.metrics = metrics
-        self.urls = urls
+        self.calls = calls
     }
 
     private func function(_ name: String) -> FunctionMetrics {
@@ -364,12 +370,16 @@ private final class InvocationMeter {
             record.outcome, start: record.startKind, handlerMicroseconds: UInt64(record.handlerMicroseconds),
             queueMicroseconds: UInt64(record.queueMicroseconds))
         if record.trigger.isEvent { metrics.eventLag.with(record.key.name).observe(microseconds: UInt64(record.ageMilliseconds) * 1_000) }
-        if record.trigger == .functionURL { called(record) }
+        switch record.trigger {
+        case .functionURL: called(record, calls.urls)
+        case .route: called(record, calls.routes)
+        default: break
+        }
     }
 
-    private func called(_ record: UsageRecord) {
+    private func called(_ record: UsageRecord, _ activities: TriggerActivities) {
         let time = record.startMilliseconds
-        urls.note(FunctionURLTriggers.name(record.key)) { activity in
+        activities.note(FunctionURLTriggers.name(record.key)) { activity in
             activity.took(at: time)
             if record.outcome != .success, record.outcome != .cancelled { activity.failed("\(record.outcome)", at: time) }
         }

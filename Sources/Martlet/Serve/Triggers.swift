@@ -4,6 +4,7 @@ internal import EventSourceMappings
 internal import ExternalSources
 internal import FunctionModel
 internal import Gateway
+internal import HTTPRoutes
 internal import Registry
 internal import Scheduler
 internal import Schedules
@@ -97,5 +98,28 @@ struct FunctionURLTriggers: TriggerCatalog {
             kind: "url", name: record.key.name + suffix, source: String(addresses.address(of: url, record.key, alias: alias).dropLast()),
             target: record.key.arn + suffix, state: record.reservedConcurrency == 0 ? .disabled : .enabled,
             activity: activities.activity(Self.name(record.key)), now: now)
+    }
+}
+
+/// Calls that came straight from outside, by function.
+struct CallActivities: Sendable {
+    let urls = TriggerActivities()
+    let routes = TriggerActivities()
+}
+
+/// Routes; requests are counted where their usage is recorded, for all routes of a function together.
+struct RouteTriggers: TriggerCatalog {
+    let domains: RouteRegistry
+    let activities: TriggerActivities
+
+    func triggers(account: String, region: String, now: Int64) async throws -> [TriggerEntry] {
+        await domains.list(account: account, region: region).flatMap { domain in
+            domain.definition.routes.map { route in
+                let key = domain.function(of: route)
+                return TriggerEntry(
+                    kind: "route", name: "\(domain.name) \(route.key)", source: domain.name, target: key.arn + (route.qualifier.map { ":\($0)" } ?? ""),
+                    state: .enabled, activity: activities.activity(FunctionURLTriggers.name(key)), now: now)
+            }
+        }
     }
 }
