@@ -32,6 +32,11 @@ let sourceAdapters: [Target] = sources.flatMap { trait, library in
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
+// Only for Deploy/fuzz.sh, which brings the main function with libFuzzer.
+let fuzzing: [Target] = Context.environment["MARTLET_FUZZ"] == nil ? [] : [
+    .executableTarget(name: "fuzzing", dependencies: ["AccessControl", "EventStream", "Gateway", "JSONValues"] + nio, path: "Tests/Fuzzing", swiftSettings: strict)
+]
+
 let package = Package(
     name: "martlet",
     products: [
@@ -90,6 +95,7 @@ let package = Package(
         .target(name: "DeploymentPackages", dependencies: ["CChild", "FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
         .target(name: "Metering", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
         .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
+        .target(name: "Auditing", dependencies: ["BlockingThread", "FunctionModel", "JSONValues", "LinuxPrimitives"], swiftSettings: strict),
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "DurableQueue", dependencies: ["FunctionModel"], swiftSettings: strict),
@@ -141,7 +147,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "AccessControl", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "HTTPRoutes", "InvocationPipeline", "JSONValues",
+                "AccessControl", "Auditing", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "HTTPRoutes", "InvocationPipeline", "JSONValues",
                 "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Scheduler", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "Webhooks", tls,
             ] + nio,
             swiftSettings: strict),
@@ -150,7 +156,7 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway", "HTTPRoutes",
+                "AccessControl", "Auditing", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway", "HTTPRoutes",
                 "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "SAMTemplates", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), tls,
             ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
@@ -163,6 +169,7 @@ let package = Package(
         .testTarget(name: "JSONValuesTests", dependencies: ["JSONValues"], swiftSettings: strict),
         .testTarget(name: "EventStreamTests", dependencies: ["EventStream"], swiftSettings: strict),
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),
+        .testTarget(name: "AuditingTests", dependencies: ["Auditing", "FunctionModel"], swiftSettings: strict),
         .testTarget(name: "FunctionLogsTests", dependencies: ["FunctionLogs", "FunctionModel"], swiftSettings: strict),
         .testTarget(
             name: "SQLiteStoreTests",
@@ -216,6 +223,6 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
             swiftSettings: strict),
-    ] + sourceAdapters,
+    ] + sourceAdapters + fuzzing,
     swiftLanguageModes: [.v6]
 )

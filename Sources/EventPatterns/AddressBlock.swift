@@ -1,17 +1,30 @@
 import Glibc
 
 /// The addresses of one network: `10.0.0.0/24`, `2001:db8::/32`.
-struct AddressBlock: Hashable, Sendable {
+public struct AddressBlock: Hashable, Sendable {
     private let network: [UInt8]
     private let prefix: Int
 
-    init?(_ text: String) {
+    /// nil for anything but an address, a slash and the length of the prefix in bits.
+    public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[1].isEmpty, parts[1].utf8.count <= 3, parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
             let prefix = Int(parts[1]), let address = Self.address(Array(parts[0].utf8)), prefix <= address.count * 8
         else { return nil }
         self.prefix = prefix
         network = address
+    }
+
+    public static func isAddress(_ text: some StringProtocol) -> Bool { address(Array(text.utf8)) != nil }
+
+    /// The first bits of an address as text that is the same for all addresses of its network, for nothing but comparing.
+    public static func network(_ text: String, prefix: Int) -> String? {
+        address(Array(text.utf8))?.prefix(prefix / 8).map { String($0, radix: 16) }.joined(separator: ".")
+    }
+
+    public func contains(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { contains($0) }
     }
 
     func contains(_ text: UnsafeBufferPointer<UInt8>) -> Bool {

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A function's full name within one server: the key of every store, from the first migration on.
 ///
 /// `account` is the tenant's 12-digit account, `region` the region clients sign for, `name` 1–64 characters of
@@ -18,7 +20,10 @@ public struct FunctionKey: Hashable, Sendable, Codable, CustomStringConvertible 
     public var description: String { "\(account)/\(region)/\(name)" }
 }
 
-/// One invocation's ID: a version 4 UUID in lower-case text form wherever a person or a client sees it.
+/// One invocation's ID, in lower-case text form wherever a person or a client sees it.
+///
+/// It has the form of a version 4 UUID, as Lambda's have, but begins with its time, so that what is kept by ID lies in the
+/// order of time: an index grows at one end, and what goes together lies together.
 public struct RequestID: Hashable, Sendable, CustomStringConvertible {
     public let high: UInt64
     public let low: UInt64
@@ -28,19 +33,23 @@ public struct RequestID: Hashable, Sendable, CustomStringConvertible {
         self.low = low
     }
 
-    /// Two random words become a version 4, variant 1 UUID.
-    public init(randomHigh: UInt64, randomLow: UInt64) {
-        high = (randomHigh & ~0xF000) | 0x4000
+    /// Two random words and a time become an ID, of which 74 bits are random.
+    /// - Parameter milliseconds: since 1970.
+    public init(randomHigh: UInt64, randomLow: UInt64, milliseconds: Int64) {
+        high = UInt64(truncatingIfNeeded: milliseconds) << 16 | 0x4000 | randomHigh & 0xFFF
         low = (randomLow & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
     }
 
-    public static func random(using generator: inout some RandomNumberGenerator) -> RequestID {
-        RequestID(randomHigh: generator.next(), randomLow: generator.next())
+    public static func random(using generator: inout some RandomNumberGenerator, at milliseconds: Int64) -> RequestID {
+        RequestID(randomHigh: generator.next(), randomLow: generator.next(), milliseconds: milliseconds)
     }
 
+    /// With the time of now.
     public static func random() -> RequestID {
         var generator = SystemRandomNumberGenerator()
-        return random(using: &generator)
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return random(using: &generator, at: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
     /// The 36-character text form; nil for anything else.

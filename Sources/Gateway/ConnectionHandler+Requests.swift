@@ -14,6 +14,7 @@ extension ConnectionHandler {
     /// Decides from the header alone; what is wrong there is refused before the body is read.
     func accept(_ head: HTTPRequestHead) throws(Refusal) {
         request.fields = try RequestFields(head)
+        try acceptForwarding()
         if request.fields.isUpgrade || head.method == .CONNECT { request.keepAlive = false }
         guard head.uri.utf8.count <= core.configuration.maximumURILength else {
             throw Refusal(.uriTooLong, "the request target has more than \(core.configuration.maximumURILength) bytes")
@@ -21,6 +22,7 @@ extension ConnectionHandler {
         let target = try Self.originForm(head)
         // Every request comes by here, and most servers have no domain.
         if !core.routes.isEmpty, let entry = core.routes.entry(host: request.fields.hostName) {
+            try checkClientRate()
             acceptRoute(entry, target)
         } else {
             try acceptOwn(head, target)
@@ -33,7 +35,9 @@ extension ConnectionHandler {
 
     /// Of the server's own interfaces.
     private func acceptOwn(_ head: HTTPRequestHead, _ target: Substring) throws(Refusal) {
-        switch RequestRoute.parse(method: head.method, target: target, host: request.fields.hostName) {
+        let route = RequestRoute.parse(method: head.method, target: target, host: request.fields.hostName)
+        if case .health = route {} else { try checkClientRate() }
+        switch route {
         case .health:
             request.target = .health
             request.maximumBody = core.configuration.maximumControlBody
@@ -61,6 +65,23 @@ extension ConnectionHandler {
         case .control(let path, let query):
             try acceptControl(path, query, target: target)
         }
+    }
+
+    /// What a trusted proxy says counts as if the client had come by itself: signatures and addresses name the host that the
+    /// client asked for.
+    private func acceptForwarding() throws(Refusal) {
+        guard let forwarding = core.configuration.trustedProxies.forwarding(peer: peerAddress, headers: request.head.headers) else { return }
+        request.forwarding = forwarding
+        guard let host = forwarding.host else { return }
+        try request.fields.replaceHost(host)
+        request.head.headers.replaceOrAdd(name: "Host", value: host)
+    }
+
+    private func checkClientRate() throws(Refusal) { try checkRate(core.delay(client: clientAddress), of: clientAddress) }
+
+    private func checkRate(_ delay: Int?, of sender: String) throws(Refusal) {
+        guard let delay else { return }
+        throw Refusal(.callerRateExceeded, "Rate exceeded: \(sender) sends more requests than are granted to it; send it again in \(delay) s", retryAfter: delay)
     }
 
     /// The path and query, also from `GET http://host/path`.
@@ -190,6 +211,7 @@ extension ConnectionHandler {
             if case .functionURL = request.target { throw Self.forbidden }
             throw Refusal(error)
         }
+        if let key = request.caller?.accessKeyID { try checkRate(core.delay(key: key), of: "the access key \(key)") }
     }
 
     // MARK: Dispatch
@@ -222,7 +244,7 @@ extension ConnectionHandler {
                 ControlRequest(
                     requestID: request.id, method: request.head.method.rawValue, path: String(path), parameters: parameters,
                     query: RequestRoute.parameters(query), headers: request.head.headers.map { ($0.name, $0.value) },
-                    body: request.body ?? ByteBuffer(), rawQuery: String(query), sourceAddress: peerAddress, caller: caller))
+                    body: request.body ?? ByteBuffer(), rawQuery: String(query), sourceAddress: clientAddress, caller: caller))
         }
     }
 
@@ -394,10 +416,10 @@ extension ConnectionHandler {
         let event = FunctionURLEvent(
             head: request.head, path: target.path.isEmpty ? "/" : target.path, query: target.query, url: target.url,
             key: target.record.key, domainName: request.fields.host == nil ? "localhost" : request.fields.hostName,
-            sourceAddress: peerAddress, requestID: request.id,
+            sourceAddress: clientAddress, isForwarded: request.forwarding != nil, requestID: request.id,
             caller: target.url.authType == .iam ? request.caller.map { ($0.account, $0.accessKeyID) } : nil,
-            time: core.dates(request.arrivedMilliseconds).log, milliseconds: request.arrivedMilliseconds, port: core.configuration.port,
-            isSecure: core.tls != nil)
+            time: core.dates(request.arrivedMilliseconds).log, milliseconds: request.arrivedMilliseconds, port: request.forwarding?.port ?? core.configuration.port,
+            isSecure: request.forwarding?.isSecure ?? (core.tls != nil))
         var buffer = ByteBuffer()
         buffer.reserveCapacity(1024 + (request.body?.readableBytes ?? 0))
         event.write(body: request.body, into: &buffer)

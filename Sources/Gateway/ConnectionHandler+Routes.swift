@@ -52,8 +52,9 @@ extension ConnectionHandler {
             request: FunctionURLEvent(
                 head: request.head, path: target.path, query: target.query,
                 url: FunctionURL(id: target.domain.id, authType: .none, created: 0, modified: 0), key: key, domainName: target.domain.name[...],
-                sourceAddress: peerAddress, requestID: request.id, caller: nil, time: core.dates(request.arrivedMilliseconds).log,
-                milliseconds: request.arrivedMilliseconds, port: core.configuration.port, isSecure: core.tls != nil),
+                sourceAddress: clientAddress, isForwarded: request.forwarding != nil, requestID: request.id, caller: nil, time: core.dates(request.arrivedMilliseconds).log,
+                milliseconds: request.arrivedMilliseconds, port: request.forwarding?.port ?? core.configuration.port,
+                isSecure: request.forwarding?.isSecure ?? (core.tls != nil)),
             domain: target.domain, match: target.match)
         var buffer = ByteBuffer()
         buffer.reserveCapacity(2048 + (request.body?.readableBytes ?? 0))

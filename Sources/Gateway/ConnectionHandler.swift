@@ -69,6 +69,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     init(core: GatewayCore) { self.core = core }
 
+    /// Of the client: the peer's own, unless that is a proxy that is trusted.
+    var clientAddress: String { request.forwarding?.address ?? cachedPeer }
+
     var peerAddress: String { cachedPeer }
 
     // MARK: Channel events
@@ -393,6 +396,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let bound = NIOLoopBound(self, eventLoop: core.loop)
         let loop = core.loop
         let handler = route.handler
+        let audit = core.audit.flatMap { keep in Audited(controlRequest, route).map { (keep, $0) } }
+        let now = core.wallClock
         task = Task {
             let result: Result<ControlResponse, ServiceError>
             do {
@@ -403,6 +408,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 result = .failure(
                     ServiceError(.internalFailure, "failed to answer \(controlRequest.method) \(controlRequest.path)", underlying: error))
             }
+            if let (keep, audited) = audit { await keep(audited.entry(result, time: now())) }
             loop.execute { bound.value.controlFinished(mine, held, route, result) }
         }
     }
@@ -683,6 +689,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func closeWhenIdle() {
         request.keepAlive = false
         switch phase {
+        // Its first request may be on the way, and it was accepted: its peer cannot know that it has to come again.
+        case .idle where sequence == 0: deadline = min(deadline, core.loop.now + core.configuration.lingerTimeout)
         case .idle where queue.isEmpty: context?.close(promise: nil)
         case .discarding: context?.close(promise: nil)
         case .lingering: if request.isSent { context?.close(promise: nil) }
@@ -728,6 +736,8 @@ struct ActiveRequest {
     var id = RequestID(high: 0, low: 0)
     var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
     var fields = RequestFields()
+    /// What a trusted proxy says of the client.
+    var forwarding: Forwarding?
     /// Of the function URL or the domain that is asked.
     var cors: CORSPolicy?
     var arrived = NIODeadline.distantPast

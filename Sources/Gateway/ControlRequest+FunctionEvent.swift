@@ -13,7 +13,7 @@ extension ControlRequest {
         let host = headers.first { ASCIIText.equalIgnoringCase($0.name, "host") }?.value ?? "localhost"
         let event = FunctionURLEvent(
             head: head, path: path[...], query: rawQuery[...], url: FunctionURL(id: id, authType: .none, created: 0, modified: 0), key: key,
-            domainName: RequestFields.name(of: host), sourceAddress: sourceAddress, requestID: requestID, caller: nil,
+            domainName: RequestFields.name(of: host), sourceAddress: sourceAddress, isForwarded: false, requestID: requestID, caller: nil,
             time: WallTime.logText(milliseconds / 1000), milliseconds: milliseconds, port: port, isSecure: isSecure)
         var buffer = ByteBuffer()
         buffer.reserveCapacity(1024 + body.readableBytes)

@@ -112,12 +112,14 @@ public struct ControlRoute: Sendable {
     public let maximumRequests: Int?
     /// Whether clients that do not speak JSON expect errors as the query protocol's XML.
     public let hasQueryErrors: Bool
+    /// Whether the log of management calls has it, if it is no reading.
+    public let isAudited: Bool
     public let handler: Handler
     let segments: [Substring]
 
     public init(
         _ method: String, _ pattern: String, access: Access = .signed, maximumBody: Int? = nil, maximumRequests: Int? = nil,
-        hasQueryErrors: Bool = false, handler: @escaping Handler
+        hasQueryErrors: Bool = false, isAudited: Bool = true, handler: @escaping Handler
     ) {
         self.method = method
         self.pattern = pattern
@@ -125,6 +127,7 @@ public struct ControlRoute: Sendable {
         self.maximumBody = maximumBody
         self.maximumRequests = maximumRequests
         self.hasQueryErrors = hasQueryErrors
+        self.isAudited = isAudited
         self.handler = handler
         segments = pattern.split(separator: "/")
     }

@@ -25,7 +25,9 @@ public struct EventBusRoutes: Sendable {
     /// Martlet's own view, and CloudEvents for a bus.
     public var all: [ControlRoute] {
         [
-            ControlRoute("POST", "/events/{Bus}", maximumBody: Self.maximumBody, maximumRequests: Self.maximumRequests) { try await accept($0) },
+            ControlRoute("POST", "/events/{Bus}", maximumBody: Self.maximumBody, maximumRequests: Self.maximumRequests, isAudited: false) {
+                try await accept($0)
+            },
             ControlRoute("GET", Self.path) { .json(text: Array(service.overview(Self.caller($0)).text().utf8)) },
             ControlRoute("GET", "\(Self.path)/{Name}/rules") { request in
                 do {

@@ -16,6 +16,8 @@ struct FunctionURLEvent {
     /// `Host` without its port.
     let domainName: Substring
     let sourceAddress: String
+    /// By a proxy that is trusted; what anybody else says in `X-Forwarded-…` of its scheme and port is not passed on.
+    let isForwarded: Bool
     let requestID: RequestID
     /// The verified sender of a URL with AuthType AWS_IAM: account and access key.
     let caller: (account: String, accessKeyID: String)?
@@ -59,6 +61,7 @@ struct FunctionURLEvent {
         for (name, value) in head.headers {
             let name = name.lowercased()
             if dropsCookies, name == "cookie" { continue }
+            if name == "x-forwarded-proto" || name == "x-forwarded-port" { continue }
             if let index = fields.firstIndex(where: { $0.name == name }) {
                 fields[index].value += (name == "cookie" ? "; " : ",") + value
             } else {
@@ -66,12 +69,12 @@ struct FunctionURLEvent {
             }
         }
         if let index = fields.firstIndex(where: { $0.name == "x-forwarded-for" }) {
-            fields[index].value += ", \(sourceAddress)"
+            if !isForwarded { fields[index].value += ", \(sourceAddress)" }
         } else {
             fields.append(("x-forwarded-for", sourceAddress))
         }
-        if !fields.contains(where: { $0.name == "x-forwarded-proto" }) { fields.append(("x-forwarded-proto", isSecure ? "https" : "http")) }
-        if !fields.contains(where: { $0.name == "x-forwarded-port" }) { fields.append(("x-forwarded-port", String(port))) }
+        fields.append(("x-forwarded-proto", isSecure ? "https" : "http"))
+        fields.append(("x-forwarded-port", String(port)))
         event.writeStaticString(",\"headers\":{")
         for (index, field) in fields.enumerated() {
             if index > 0 { event.writeStaticString(",") }

@@ -1,3 +1,4 @@
+public import AccessControl
 public import NIOCore
 
 /// What the edge allows. Times are how long a peer may take, sizes are bytes.
@@ -11,6 +12,13 @@ public struct GatewayConfiguration: Sendable {
     public var baseURL = "http://127.0.0.1:9000"
     /// The port of `baseURL`; a foreign one in a management request's `Host` is refused in development mode.
     public var port = 9000
+
+    /// Who may say in `X-Forwarded-…` for whom it speaks.
+    public var trustedProxies = TrustedProxies()
+    /// For each client address, whatever it asks for; nil for no limit. More is refused with 429 before its body is read.
+    public var clientRate: RateLimit?
+    /// For each access key, once its signature is known to be right; nil for no limit.
+    public var keyRate: RateLimit?
 
     public var maximumConnections = 4096
     /// Request target.

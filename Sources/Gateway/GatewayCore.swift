@@ -1,4 +1,5 @@
 import AccessControl
+import Auditing
 import FunctionModel
 import Glibc
 import HTTPRoutes
@@ -22,7 +23,8 @@ final class GatewayCore {
     /// nil where the listener speaks HTTP without TLS.
     var tls: TLSIdentity?
     /// Milliseconds since 1970.
-    private let wallClock: @Sendable () -> Int64
+    let wallClock: @Sendable () -> Int64
+    let audit: (@Sendable (AuditEntry) async -> Void)?
     let report: @Sendable (ServiceError, RequestID) -> Void
 
     var snapshot: RegistrySnapshot
@@ -38,6 +40,8 @@ final class GatewayCore {
     /// From now on an idle connection is closed at once.
     private(set) var isClosing = false
 
+    private var clientLimiter: RateLimiter?
+    private var keyLimiter: RateLimiter?
     private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
     private var sweep: RepeatedTask?
     private var whenEmpty: [EventLoopPromise<Void>] = []
@@ -50,9 +54,10 @@ final class GatewayCore {
         configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, events: (any EventAcceptor)? = nil, routes: [ControlRoute],
         access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), tls: TLSIdentity? = nil,
         snapshot: RegistrySnapshot, isReady: Bool, wallClock: @escaping @Sendable () -> Int64,
-        report: @escaping @Sendable (ServiceError, RequestID) -> Void
+        report: @escaping @Sendable (ServiceError, RequestID) -> Void, audit: (@Sendable (AuditEntry) async -> Void)? = nil
     ) {
         self.report = report
+        self.audit = audit
         self.configuration = configuration
         self.loop = loop
         self.invoker = invoker
@@ -67,11 +72,13 @@ final class GatewayCore {
         self.isReady = isReady
         self.wallClock = wallClock
         bytes = ByteBudget(limit: configuration.maximumBytesInFlight)
+        clientLimiter = configuration.clientRate.map { RateLimiter($0) }
+        keyLimiter = configuration.keyRate.map { RateLimiter($0) }
     }
 
     func milliseconds() -> Int64 { wallClock() }
 
-    func newRequestID() -> RequestID { RequestID.random(using: &randomness) }
+    func newRequestID() -> RequestID { RequestID.random(using: &randomness, at: milliseconds()) }
 
     /// The moment's text for the `Date` header and for `requestContext.time`.
     func dates(_ milliseconds: Int64) -> (header: String, log: String) {
@@ -102,6 +109,18 @@ final class GatewayCore {
     func apply(_ next: RouteSnapshot) {
         if next.generation >= routes.generation { routes = next }
     }
+
+    // MARK: Rates
+
+    /// Counts a request.
+    /// - Returns: whole seconds after which one may come, if this one came too early.
+    func delay(client address: String) -> Int? { Self.seconds(clientLimiter?.delay(sender(address), now: steadyNanoseconds)) }
+
+    func delay(key id: String) -> Int? { Self.seconds(keyLimiter?.delay(id, now: steadyNanoseconds)) }
+
+    private var steadyNanoseconds: Int64 { Int64(clamping: loop.now.uptimeNanoseconds) }
+
+    private static func seconds(_ nanoseconds: Int64?) -> Int? { nanoseconds.map { Int(($0 + 999_999_999) / 1_000_000_000) } }
 
     // MARK: Management requests
 

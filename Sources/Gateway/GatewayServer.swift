@@ -1,4 +1,5 @@
 public import AccessControl
+public import Auditing
 public import FunctionModel
 public import HTTPRoutes
 public import InvocationPipeline
@@ -29,10 +30,13 @@ public struct GatewayServices: Sendable {
     public var wallClock: @Sendable () -> Int64
     /// Service errors with an underlying cause, for the log; called on the loop, must not block.
     public var report: @Sendable (ServiceError, RequestID) -> Void
+    /// Keeps an entry of a management call, before the call is answered.
+    public var audit: (@Sendable (AuditEntry) async -> Void)?
 
     public init(
         invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), tls: TLSIdentity? = nil, snapshot: RegistrySnapshot,
-        wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in }
+        wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in },
+        audit: (@Sendable (AuditEntry) async -> Void)? = nil
     ) {
         self.invoker = invoker
         self.events = events
@@ -44,6 +48,7 @@ public struct GatewayServices: Sendable {
         self.snapshot = snapshot
         self.wallClock = wallClock
         self.report = report
+        self.audit = audit
     }
 }
 
@@ -69,7 +74,7 @@ public final class GatewayServer: Sendable {
                 GatewayCore(
                     configuration: configuration, loop: loop, invoker: services.invoker.value, events: services.events?.value, routes: services.routes,
                     access: services.access, policies: services.policies, domains: services.domains, tls: services.tls, snapshot: services.snapshot, isReady: isReady,
-                    wallClock: services.wallClock, report: services.report),
+                    wallClock: services.wallClock, report: services.report, audit: services.audit),
                 eventLoop: loop)
         }.get()
         let listener = try await ServerBootstrap(group: loop)

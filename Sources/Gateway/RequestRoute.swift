@@ -143,6 +143,12 @@ struct RequestFields {
         isParsed = true
     }
 
+    /// - Throws: a `Refusal` for a proxy's header that is no host.
+    mutating func replaceHost(_ text: String) throws(Refusal) {
+        guard Self.isHost(text) else { throw Refusal(.badRequest, "the X-Forwarded-Host header has characters that a host name has not") }
+        host = text
+    }
+
     /// `Host` without its port.
     var hostName: Substring {
         guard let host else { return "" }

@@ -131,14 +131,13 @@ struct RouteEvent {
         var fields = request.head.headers.map { (name: isREST ? $0.name : $0.name.lowercased(), value: $0.value) }
         func index(_ name: StaticString) -> Int? { fields.firstIndex { ASCIIText.equalIgnoringCase($0.name, name) } }
         if let known = index("x-forwarded-for") {
-            fields[known].value += ", \(request.sourceAddress)"
+            if !request.isForwarded { fields[known].value += ", \(request.sourceAddress)" }
         } else {
             fields.append((isREST ? "X-Forwarded-For" : "x-forwarded-for", request.sourceAddress))
         }
-        if index("x-forwarded-port") == nil { fields.append((isREST ? "X-Forwarded-Port" : "x-forwarded-port", String(request.port))) }
-        if index("x-forwarded-proto") == nil {
-            fields.append((isREST ? "X-Forwarded-Proto" : "x-forwarded-proto", request.isSecure ? "https" : "http"))
-        }
+        fields.removeAll { ASCIIText.equalIgnoringCase($0.name, "x-forwarded-port") || ASCIIText.equalIgnoringCase($0.name, "x-forwarded-proto") }
+        fields.append((isREST ? "X-Forwarded-Port" : "x-forwarded-port", String(request.port)))
+        fields.append((isREST ? "X-Forwarded-Proto" : "x-forwarded-proto", request.isSecure ? "https" : "http"))
         return fields
     }
 

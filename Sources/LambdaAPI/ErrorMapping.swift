@@ -31,6 +31,8 @@ public struct LambdaException: Hashable, Sendable {
     public static let incompleteSignature = LambdaException("IncompleteSignatureException", 400, messageKey: "message")
     /// For a temporary access key whose time is over.
     public static let expiredToken = LambdaException("ExpiredTokenException", 403, messageKey: "message")
+    /// For one who sends more requests than are granted to it.
+    public static let callerRateExceeded = LambdaException("TooManyRequestsException", 429, messageKey: "message", reason: "CallerRateLimitExceeded")
     /// The edge's own refusals, which have no counterpart in Lambda's model.
     public static let uriTooLong = LambdaException("RequestURITooLongException", 414, messageKey: "message")
     public static let headersTooLarge = LambdaException("RequestHeadersTooLargeException", 431, messageKey: "message")

@@ -22,7 +22,7 @@ enum Program {
 }
 
 /// Those that end a server, and the news of a child's end. Threads inherit the mask, so they are blocked before there is one.
-let lifecycleSignals = [SIGTERM, SIGINT, SIGHUP, SIGCHLD]
+let lifecycleSignals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD]
 
 private func blockLifecycleSignals() {
     var signals = sigset_t()
@@ -37,7 +37,7 @@ struct MartletCommand: AsyncParsableCommand {
         version: martletVersion,
         subcommands: [
             ServeCommand.self, DeployCommand.self, InvokeCommand.self, ListCommand.self, DescribeCommand.self, DeleteCommand.self,
-            LogsCommand.self, UsageCommand.self, ScheduleCommand.self, AsyncCommand.self, QueueCommand.self, SourceCommand.self, BusCommand.self, WebhookCommand.self, RouteCommand.self, WatchCommand.self, TriggersCommand.self, CredentialsCommand.self, TenantCommand.self, KeyCommand.self,
+            LogsCommand.self, UsageCommand.self, ScheduleCommand.self, AsyncCommand.self, QueueCommand.self, SourceCommand.self, BusCommand.self, WebhookCommand.self, RouteCommand.self, WatchCommand.self, TriggersCommand.self, AuditCommand.self, BackupCommand.self, RestoreCommand.self, UpgradeCommand.self, CredentialsCommand.self, TenantCommand.self, KeyCommand.self,
             ConfigCommand.self, DoctorCommand.self, VersionCommand.self,
             ServerCommand.self,
         ])

@@ -91,6 +91,14 @@ final class Connection {
         return try statement.step() ? statement.text(0) : ""
     }
 
+    /// Writes all that is committed into a new file.
+    func copy(to target: String) throws(SQLiteStoreError) {
+        let statement = try prepare("VACUUM INTO ?")
+        defer { statement.reset() }
+        statement.bind(1, target)
+        try statement.run()
+    }
+
     /// Runs statements that give no rows.
     func execute(_ sql: String) throws(SQLiteStoreError) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)

@@ -92,7 +92,7 @@ extension SQLiteStore: FunctionStore {
         statement.bind(11, Int64(configuration.memorySize))
         statement.bind(12, Int64(configuration.timeout))
         statement.bind(13, Int64(configuration.ephemeralStorage))
-        statement.bind(14, try encode(configuration.environment))
+        statement.bind(14, try sealed(configuration.environment, version.version, of: key))
         statement.bind(15, configuration.isolation.rawValue)
         statement.bind(16, configuration.description)
         statement.bind(17, configuration.role)
@@ -157,7 +157,7 @@ extension SQLiteStore: FunctionStore {
             let configuration = FunctionConfiguration(
                 runtime: statement.text(8), handler: statement.text(9), memorySize: Int(statement.integer(10)),
                 timeout: Int(statement.integer(11)), ephemeralStorage: Int(statement.integer(12)),
-                environment: try decode(statement.text(13), of: key), isolation: isolation, description: statement.text(15),
+                environment: try environment(statement.text(13), statement.text(3), of: key), isolation: isolation, description: statement.text(15),
                 role: statement.text(16), deadLetterTarget: statement.text(17),
                 layers: try statement.optionalText(18).map { text throws(SQLiteStoreError) in try decode(text, of: key) } ?? .none,
                 logging: try decode(statement.text(19), of: key), kept: try decode(statement.text(20), of: key))
@@ -168,6 +168,29 @@ extension SQLiteStore: FunctionStore {
                     lastModified: statement.integer(5)))
         }
         return versions
+    }
+
+    /// No variables are no secret.
+    private func sealed(_ environment: [String: String], _ version: String, of key: FunctionKey) throws(SQLiteStoreError) -> String {
+        let text = try encode(environment)
+        guard let sealer, !environment.isEmpty else { return text }
+        do { return try sealer.seal(text, for: "\(key.arn):\(version)") } catch {
+            throw SQLiteStoreError(step: "seal the environment of \(key)", code: 0, reason: "\(error)")
+        }
+    }
+
+    private func environment(_ text: String, _ version: String, of key: FunctionKey) throws(SQLiteStoreError) -> [String: String] {
+        guard !text.hasPrefix("{") else { return try decode(text, of: key) }
+        guard let sealer else {
+            throw SQLiteStoreError(step: "read the environment of \(key) from \(connection.path)", code: 0, reason: "it is sealed, and there is no key")
+        }
+        let opened: String
+        do { opened = try sealer.open(text, for: "\(key.arn):\(version)") } catch {
+            throw SQLiteStoreError(
+                step: "read the environment of \(key) from \(connection.path)", code: 0,
+                reason: "\(error): put the key that it was sealed with in its place")
+        }
+        return try decode(opened, of: key)
     }
 
     private func encode(_ values: some Encodable) throws(SQLiteStoreError) -> String {

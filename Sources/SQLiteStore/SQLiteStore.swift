@@ -1,5 +1,5 @@
 import BlockingThread
-import FunctionModel
+public import FunctionModel
 import Metering
 
 /// State and usage in one SQLite file, on a connection and a thread of its own.
@@ -10,6 +10,8 @@ public actor SQLiteStore {
     static let hour = UsageTime.millisecondsPerHour
 
     let connection: Connection
+    /// For environment variables; nil keeps them as they are.
+    let sealer: (any TextSealer)?
     private let executor: ThreadExecutor
     /// Row IDs of `usage_versions` that are committed.
     var versionIDs: [VersionKey: Int64] = [:]
@@ -17,14 +19,17 @@ public actor SQLiteStore {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Opens or makes the file and brings its schema up to date. Blocks its thread for the disk.
-    /// - Parameter path: used as given, also when it is relative and the folders above are closed to this user.
+    /// - Parameters:
+    ///   - path: used as given, also when it is relative and the folders above are closed to this user.
+    ///   - sealer: seals functions' environment variables; nil leaves them readable.
     /// - Throws: `SQLiteStoreError`, among others for a file from a newer program.
-    public static func open(path: String) async throws -> SQLiteStore {
+    public static func open(path: String, sealer: (any TextSealer)? = nil) async throws -> SQLiteStore {
         let executor = try ThreadExecutor(name: "sqlite")
-        return try await Opener(executor: executor).open(path)
+        return try await Opener(executor: executor).open(path, sealer)
     }
 
-    fileprivate init(path: String, executor: ThreadExecutor) throws {
+    fileprivate init(path: String, executor: ThreadExecutor, sealer: (any TextSealer)?) throws {
+        self.sealer = sealer
         connection = try Connection(path: path)
         try Schema.migrate(connection)
         self.executor = executor
@@ -49,7 +54,7 @@ private actor Opener {
         self.executor = executor
     }
 
-    func open(_ path: String) throws -> SQLiteStore {
-        try SQLiteStore(path: path, executor: executor)
+    func open(_ path: String, _ sealer: (any TextSealer)?) throws -> SQLiteStore {
+        try SQLiteStore(path: path, executor: executor, sealer: sealer)
     }
 }

@@ -168,3 +168,22 @@ def test_a_bad_listen_address_is_named(scratch, name):
         command[command.index("--listen") + 1] = bad
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
         assert done.returncode != 0 and bad in done.stderr, (bad, done.stderr)
+
+
+def test_environment_variables_are_sealed_on_the_disk(closed):
+    """Also after a restart they are what they were, and a server without the key says what it lacks."""
+    closed.create("sealed", "import os\ndef handler(event, context):\n    return os.environ['PASSWORD']\n", env={"PASSWORD": "word-that-nobody-reads"})
+    key = closed.data / "environment.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    closed.stop()
+    files = b"".join(path.read_bytes() for path in closed.data.iterdir() if path.is_file())
+    assert b"sealed" in files and b"word-that-nobody-reads" not in files
+    kept = key.read_text()
+    key.write_text("0" * 64)
+    refused = closed.spawn().process.wait(30)
+    assert refused != 0 and "another key" in closed.log_text()
+    key.write_text("short")
+    assert closed.spawn().process.wait(30) != 0 and "64 hexadecimal digits" in closed.log_text()
+    key.write_text(kept)
+    closed.start()
+    assert closed.call("sealed") == "word-that-nobody-reads"

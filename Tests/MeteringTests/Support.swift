@@ -26,7 +26,7 @@ extension UsageRecord {
         }
         let names = ["hello", "a", "thumbnail-maker_7", String(repeating: "n", count: 64)]
         var record = UsageRecord(
-            requestID: .random(using: &generator), attempt: UInt32.random(in: 1...5, using: &generator),
+            requestID: .random(using: &generator, at: 1_795_249_257_123), attempt: UInt32.random(in: 1...5, using: &generator),
             key: FunctionKey(
                 account: ["123456789012", "210987654321"].randomElement(using: &generator)!, region: "us-east-1",
                 name: names.randomElement(using: &generator)!),
@@ -48,7 +48,7 @@ extension UsageRecord {
 extension UsageStart {
     static func sample(using generator: inout some RandomNumberGenerator) -> UsageStart {
         UsageStart(
-            requestID: .random(using: &generator), key: FunctionKey(account: "123456789012", region: "us-east-1", name: "hello"),
+            requestID: .random(using: &generator, at: 1_795_249_257_123), key: FunctionKey(account: "123456789012", region: "us-east-1", name: "hello"),
             version: "$LATEST", revision: 7, trigger: .invoke, startMilliseconds: 1_763_719_200_000, memorySize: 128)
     }
 

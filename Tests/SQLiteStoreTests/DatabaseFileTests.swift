@@ -232,7 +232,7 @@ struct FullDiskTests {
         while refusal == nil {
             let batch = (0..<200).map { _ in
                 UsageRecord(
-                    requestID: .random(using: &generator), key: FunctionKey(account: "1", region: "r", name: "f"), version: "1",
+                    requestID: .random(using: &generator, at: 1_795_249_257_123), key: FunctionKey(account: "1", region: "r", name: "f"), version: "1",
                     revision: 1, trigger: .invoke, startKind: .ready, outcome: .success, startMilliseconds: 0, memorySize: 128)
             }
             do {

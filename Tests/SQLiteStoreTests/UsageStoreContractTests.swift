@@ -18,7 +18,7 @@ import Testing
 
     private func sample(using generator: inout some RandomNumberGenerator) -> UsageRecord {
         UsageRecord(
-            requestID: .random(using: &generator), attempt: UInt32.random(in: 1...2, using: &generator),
+            requestID: .random(using: &generator, at: 1_795_249_257_123), attempt: UInt32.random(in: 1...2, using: &generator),
             key: FunctionKey(
                 account: ["111111111111", "222222222222"].randomElement(using: &generator)!, region: "us-east-1",
                 name: ["alpha", "beta", "gamma"].randomElement(using: &generator)!),

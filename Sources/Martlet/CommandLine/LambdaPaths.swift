@@ -21,6 +21,7 @@ enum MartletPaths {
     static let node = base + ["node"]
     static let usage = base + ["usage"]
     static let runtimes = base + ["runtimes"]
+    static let audit = base + ["audit"]
     static let tenants = base + ["tenants"]
     static let keys = base + ["keys"]
     static let watches = base + ["watches"]

@@ -28,6 +28,13 @@ struct ServerConfiguration: Hashable, Sendable {
     /// Bytes of request and response bodies held in memory at the same time, all functions together.
     var bodyBytesInFlight = 268_435_456
     var tls = TLS()
+    /// Addresses (`10.0.0.5/32`, `::1/128`) of proxies whose `X-Forwarded-For`, `-Proto`, `-Port` and `-Host` count.
+    var trustedProxies: [String] = []
+    /// Path of the key that environment variables are sealed with, 64 hexadecimal digits; empty for `environment.key` in the
+    /// data directory, which the first start makes.
+    var environmentKey = ""
+    var rates = Rates()
+    var audit = Audit()
     var async = Async()
     var queues = Queues()
     var logs = Logs()
@@ -52,6 +59,22 @@ struct ServerConfiguration: Hashable, Sendable {
         var key = ""
 
         var isOn: Bool { !certificate.isEmpty }
+    }
+
+    /// Requests per second; 0: no limit. What may come at once beyond that is `burst`, 0 for as many as one second grants.
+    struct Rates: Hashable, Sendable {
+        /// Of each client address.
+        var perClient = 0
+        var clientBurst = 0
+        /// Of each access key.
+        var perKey = 0
+        var keyBurst = 0
+    }
+
+    /// The log of management calls.
+    struct Audit: Hashable, Sendable {
+        /// MB on disk; the oldest entries go first. 0: none is kept.
+        var totalMB = 64
     }
 
     /// Asynchronous invocations.

@@ -1,3 +1,4 @@
+internal import EventPatterns
 internal import JSONValues
 
 /// One setting: its name in the file, its variable, and how its value gets in and out of the configuration.
@@ -62,6 +63,22 @@ struct Setting: Sendable {
         integer("bodyBytesInFlight", \.bodyBytesInFlight, 8_388_608...1_099_511_627_776),
         text("tls.certificate", \.tls.certificate, "must be the path of a file") { !$0.utf8.contains(0) },
         text("tls.key", \.tls.key, "must be the path of a file") { !$0.utf8.contains(0) },
+        text("environmentKey", \.environmentKey, "must be the path of a file") { !$0.utf8.contains(0) },
+        Setting(
+            name: "trustedProxies",
+            fromText: { .array($0.split(separator: ",").map { .string(String($0)) }) },
+            read: { .array($0.trustedProxies.map { .string($0) }) },
+            write: { configuration, value in
+                let reason = "must be a list of address blocks such as [\"127.0.0.1/32\", \"10.0.0.0/24\"]"
+                guard let blocks = value.array?.map(\.string), blocks.count <= 64, blocks.allSatisfy({ $0.flatMap(AddressBlock.init) != nil }) else { return reason }
+                configuration.trustedProxies = blocks.compactMap { $0 }
+                return nil
+            }),
+        integer("rates.perClient", \.rates.perClient, 0...1_000_000),
+        integer("rates.clientBurst", \.rates.clientBurst, 0...1_000_000),
+        integer("rates.perKey", \.rates.perKey, 0...1_000_000),
+        integer("rates.keyBurst", \.rates.keyBurst, 0...1_000_000),
+        integer("audit.totalMB", \.audit.totalMB, 0...1_048_576),
         Setting(
             name: "async.retryDelays",
             fromText: { .array($0.split(separator: ",").map { part in Double(part).map { .number("\($0)") } ?? .string(String(part)) }) },

@@ -45,7 +45,7 @@ struct AdminRoutes: Sendable {
                 return .json(text: Array("{}".utf8))
             },
             ControlRoute("GET", "/martlet/v1/functions/{FunctionName}") { try await describe($0) },
-            ControlRoute("POST", "/martlet/v1/functions/{FunctionName}/ready") { try await ready($0) },
+            ControlRoute("POST", "/martlet/v1/functions/{FunctionName}/ready", isAudited: false) { try await ready($0) },
             ControlRoute("PUT", "/martlet/v1/functions/{FunctionName}/settings") { try await settings($0) },
             ControlRoute("GET", "/martlet/v1/logs/{FunctionName}") { try await log($0) },
             ControlRoute("GET", "/martlet/v1/usage") { try await usage($0) },

@@ -31,7 +31,7 @@ struct QueueRoutes: Sendable {
                 return .noContent
             },
             ControlRoute("GET", "\(queues)/{Queue}/messages") { try await peek($0) },
-            ControlRoute("POST", "\(queues)/{Queue}/messages", maximumBody: 1 << 20) { try await send($0) },
+            ControlRoute("POST", "\(queues)/{Queue}/messages", maximumBody: 1 << 20, isAudited: false) { try await send($0) },
             ControlRoute("POST", "\(queues)/{Queue}/purge") { request in
                 .json(text: Self.count("purged", try await store.purge(try queue(request), now: now)))
             },

@@ -1,7 +1,9 @@
 internal import AccessControl
+internal import Auditing
 internal import DeploymentPackages
 internal import DurableQueue
 internal import EventBus
+internal import EventPatterns
 internal import EventSourceMappings
 internal import FunctionLogs
 internal import FunctionModel
@@ -41,7 +43,8 @@ struct Server {
         let credentials = try Credentials.loadOrCreate(directory: AT_FDCWD, account: configuration.account, region: configuration.region)
         let prices = try priceTable()
         let store: SQLiteStore
-        do { store = try await SQLiteStore.open(path: "martlet.db") } catch {
+        let sealer = try EnvironmentKey.load(path: configuration.environmentKey, data: configuration.data)
+        do { store = try await SQLiteStore.open(path: "martlet.db", sealer: sealer) } catch {
             throw CommandFailure("opening martlet.db in the data directory \(configuration.data) failed: \(error)")
         }
         let packages = try LocalPackageStore(directory: ".")
@@ -81,6 +84,9 @@ struct Server {
         gatewayConfiguration.baseURL = baseURL
         gatewayConfiguration.port = port
         gatewayConfiguration.maximumBytesInFlight = configuration.bodyBytesInFlight
+        gatewayConfiguration.trustedProxies = TrustedProxies(configuration.trustedProxies.compactMap { AddressBlock($0) })
+        gatewayConfiguration.clientRate = configuration.rates.clientRate
+        gatewayConfiguration.keyRate = configuration.rates.keyRate
         let webhooks = try await WebhookRegistry(store: store, now: wallMilliseconds)
         let tenants = try await TenantRegistry(
             store: store,
@@ -140,13 +146,15 @@ struct Server {
             TenantRoutes(tenants).all, RouteDomainRoutes(domains: domains, functions: registry, baseURL: baseURL, port: port).all,
             StackRoutes(store: store, now: wallMilliseconds).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
         ]
+        let auditLog = configuration.audit.totalMB > 0 ? try AuditLog(folder: "audit", maximumBytes: configuration.audit.totalMB << 20) : nil
         let services = GatewayServices(
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
-            routes: [ControlRoute](routes.joined()),
+            routes: [ControlRoute](routes.joined()) + AuditRoutes(log: auditLog).all,
             access: await tenants.snapshot, policies: await policies.snapshot, domains: await domains.snapshot, tls: try await certificates?.load(),
             snapshot: snapshot, wallClock: wallMilliseconds,
-            report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) })
+            report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) },
+            audit: auditLog.map { log in AuditRoutes.keeping(log) })
         // Before anything can be deployed: a package whose record is not saved yet looks like garbage.
         _ = try? await packages.collectGarbage(keeping: registry.referencedPackages().union(layers.referencedPackages()))
         let gateway = try await GatewayServer.start(
@@ -202,8 +210,9 @@ struct Server {
         watching.cancel()
         certifying.cancel()
         sqs.service.beginDrain()
-        if reason == .signal {
+        if reason == .signal || reason == .handover {
             async let settled: Void = events.drain()
+            if reason == .handover { await handOver(gateway) }
             await drain(gateway: gateway, pipeline: pipeline, loop: loop)
             await settled
         } else {
@@ -231,6 +240,12 @@ struct Server {
         }
         try? await answered.get()
         await gateway.shutdown(limit: margin)
+    }
+
+    /// Another process will accept from the same socket: connections of this one get all their answers before anything is
+    /// refused, since nobody told their peers to stay away.
+    private func handOver(_ gateway: GatewayServer) async {
+        await gateway.shutdown(limit: .milliseconds(Int64(configuration.drainSeconds) * 900))
     }
 
     private func makePipeline(
@@ -310,7 +325,7 @@ struct Server {
 
 /// Why the server ends, told once.
 private final class Ending: Sendable {
-    enum Reason { case signal, helperLost }
+    enum Reason { case signal, handover, helperLost }
 
     private let stream: AsyncStream<Reason>
     private let continuation: AsyncStream<Reason>.Continuation
@@ -324,7 +339,7 @@ private final class Ending: Sendable {
         return .signal
     }
 
-    /// SIGTERM, SIGINT and SIGHUP are blocked in every thread; this one takes them.
+    /// SIGTERM, SIGINT, SIGHUP and SIGUSR1 are blocked in every thread; this one takes them.
     func waitForSignal() {
         var thread = pthread_t()
         pthread_create(&thread, nil, { argument in
@@ -332,10 +347,10 @@ private final class Ending: Sendable {
             let ending = Unmanaged<Ending>.fromOpaque(argument).takeRetainedValue()
             var signals = sigset_t()
             sigemptyset(&signals)
-            for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
+            for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { sigaddset(&signals, signal) }
             var signal: Int32 = 0
             sigwait(&signals, &signal)
-            ending.end(.signal)
+            ending.end(signal == SIGUSR1 ? .handover : .signal)
             return nil
         }, Unmanaged.passRetained(self).toOpaque())
         pthread_detach(thread)

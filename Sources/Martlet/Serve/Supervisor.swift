@@ -31,7 +31,9 @@ struct Supervisor {
         let (data, identity) = try prepareData()
         let lock = try lockData(data)
         defer { close(lock) }
-        let listener = try listen()
+        // Now: once the file is replaced by a newer one, the process's own link names it no more.
+        guard let program = realPath("/proc/self/exe") else { throw CommandFailure("finding the program's own folder failed") }
+        let listener = try HandedListener.take(for: configuration.listen) ?? listen()
         defer { close(listener) }
         var info = stat()
         fstat(data, &info)
@@ -42,9 +44,12 @@ struct Supervisor {
         while true {
             var started = timespec()
             clock_gettime(CLOCK_MONOTONIC, &started)
-            var pair = try start(listener: listener, lock: lock, instance: instance, identity: identity)
-            switch wait(for: &pair, signals: &signals) {
+            var pair = try start(program, listener: listener, lock: lock, instance: instance, identity: identity)
+            switch wait(for: &pair, program: program, signals: &signals) {
             case .asked: throw Exit(status: 0)
+            case .replaced:
+                let fault = HandedListener.hand(listener, to: program)
+                Terminal.printError("martlet: starting \(program) in this process's place failed: \(fault); going on without")
             case .notStarted where isFirst: throw Exit(status: 1)
             case .notStarted: Terminal.printError("martlet: trying again to start server and helper")
             case .lost(let what): Terminal.printError("martlet: \(what) has ended; starting server and helper again")
@@ -60,6 +65,8 @@ struct Supervisor {
 
     private enum End {
         case asked
+        /// The program's file shall take over.
+        case replaced
         case notStarted
         case lost(String)
     }
@@ -180,11 +187,11 @@ struct Supervisor {
 
     // MARK: Processes
 
-    private func start(listener: Int32, lock: Int32, instance: String, identity: Identity?) throws -> Pair {
+    private func start(_ own: String, listener: Int32, lock: Int32, instance: String, identity: Identity?) throws -> Pair {
         let (serverEnd, helperEnd) = try socketPair()
         let (serverLifetime, helperLifetime) = (try lifetimePipe(), try lifetimePipe())
         defer { for fd in [serverEnd, helperEnd, serverLifetime.read, helperLifetime.read] { close(fd) } }
-        guard let own = realPath("/proc/self/exe"), let slash = own.lastIndex(of: "/") else { throw CommandFailure("finding the program's own folder failed") }
+        guard let slash = own.lastIndex(of: "/") else { throw CommandFailure("finding the program's own folder failed") }
         let home = String(own[..<slash])
         let helperPath = home + "/martlet-sandbox"
         guard access(helperPath, X_OK) == 0 else { throw CommandFailure("\(helperPath) is missing; it is built together with martlet and belongs beside it") }
@@ -249,7 +256,7 @@ struct Supervisor {
         return pid
     }
 
-    private func wait(for pair: inout Pair, signals: inout sigset_t) -> End {
+    private func wait(for pair: inout Pair, program: String, signals: inout sigset_t) -> End {
         defer {
             close(pair.serverLifetime)
             close(pair.helperLifetime)
@@ -263,6 +270,17 @@ struct Supervisor {
                 kill(pair.server, SIGTERM)
                 if reap(pair.server, within: Double(configuration.drainSeconds) + 2) != nil { pair.server = 0 }
                 return .asked
+            case SIGUSR1:
+                // One that does not run, or does not understand the configuration, would leave nobody to serve.
+                let check = ChildProcess.run(
+                    [program, "config", "check"] + (options.config.map { ["--config", $0] } ?? []), environment: processEnvironment())
+                guard check.status == 0 else {
+                    Terminal.printError("martlet: \(program) does not run here (status \(check.status)); going on with the program that is running")
+                    continue
+                }
+                kill(pair.server, SIGUSR1)
+                if reap(pair.server, within: Double(configuration.drainSeconds) + 2) != nil { pair.server = 0 }
+                return .replaced
             default:
                 if let end = reapLost(&pair) { return end }
             }

@@ -1,0 +1,16 @@
+/// Which calls are worth an entry: those that change something. Pure.
+///
+/// Reading is left out, and so are events and messages on their way, of which there are as many as invocations.
+public enum AuditScope {
+    private static let readingPrefixes = ["Get", "List", "Describe", "Filter", "Test", "Receive"]
+    private static let data: Set = [
+        "SendMessage", "SendMessageBatch", "DeleteMessage", "DeleteMessageBatch", "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "PutEvents",
+    ]
+
+    /// - Parameter operation: as AWS names it; nil for a route of Martlet's own.
+    public static func covers(method: String, operation: String?) -> Bool {
+        if method == "GET" || method == "HEAD" { return false }
+        guard let operation else { return true }
+        return !data.contains(operation) && !readingPrefixes.contains { operation.hasPrefix($0) }
+    }
+}
