@@ -91,6 +91,7 @@ let package = Package(
         // Domain: pure decisions and ports.
         .target(name: "AccessControl", dependencies: ["FunctionModel", crypto], swiftSettings: strict),
         .target(name: "ResourcePolicies", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
+        .target(name: "Roles", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "Tenants", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
         .target(name: "DeploymentPackages", dependencies: ["CChild", "FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
         .target(name: "Metering", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
@@ -123,7 +124,7 @@ let package = Package(
         .target(
             name: "SQLiteStore",
             dependencies: [
-                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "HTTPRoutes", "JSONValues", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "StackRecords", "Tenants", "WatchedFolders", "Webhooks",
+                "BlockingThread", "DurableQueue", "EventBus", "EventSourceMappings", "ExternalSources", "FunctionModel", "HTTPRoutes", "JSONValues", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Roles", "StackRecords", "Tenants", "WatchedFolders", "Webhooks",
                 "CSQLite", "CSQLiteShim",
             ],
             swiftSettings: strict),
@@ -148,7 +149,8 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "AccessControl", "Auditing", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "HTTPRoutes", "InvocationPipeline", "JSONValues",
-                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Scheduler", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "Webhooks", tls,
+                "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Roles", "Scheduler", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool",
+                "Webhooks", tls,
             ] + nio,
             swiftSettings: strict),
 
@@ -156,8 +158,9 @@ let package = Package(
         .executableTarget(
             name: "Martlet",
             dependencies: [
-                "AccessControl", "Auditing", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel", "Gateway", "HTTPRoutes",
-                "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "SAMTemplates", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
+                "AccessControl", "Auditing", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel",
+                "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Roles", "SAMTemplates",
+                "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), tls,
             ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
             swiftSettings: strict),
@@ -199,6 +202,7 @@ let package = Package(
         .testTarget(
             name: "AccessControlTests", dependencies: ["AccessControl"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(name: "ResourcePoliciesTests", dependencies: ["FunctionModel", "JSONValues", "ResourcePolicies"], swiftSettings: strict),
+        .testTarget(name: "RolesTests", dependencies: ["FunctionModel", "Roles", "SQLiteStore"], swiftSettings: strict),
         .testTarget(name: "TenantsTests", dependencies: ["AccessControl", "FunctionModel", "SQLiteStore", "Tenants"], swiftSettings: strict),
         .testTarget(name: "EventPatternsTests", dependencies: ["EventPatterns", "JSONValues"], swiftSettings: strict),
         .testTarget(name: "CloudEventsTests", dependencies: ["CloudEvents", "JSONValues"], swiftSettings: strict),

@@ -158,6 +158,10 @@ enum Schema {
             account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, document TEXT NOT NULL,
             modified INTEGER NOT NULL,
             PRIMARY KEY (account, region, name)
+        """,
+        """
+        CREATE TABLE role_policies (
+            account TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (account, name)
         ) STRICT, WITHOUT ROWID;
         """,
     ]
