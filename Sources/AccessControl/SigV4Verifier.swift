@@ -37,9 +37,10 @@ public final class SigV4Verifier {
     ///   - path: as on the wire, without the query.
     ///   - query: as on the wire, without `?`.
     ///   - now: seconds since 1970.
+    ///   - only: the one key that counts, in place of the keys that are known.
     public func begin(
         method: String, path: some StringProtocol, query: some StringProtocol,
-        headers: some Sequence<(name: String, value: String)>, now: Int64
+        headers: some Sequence<(name: String, value: String)>, now: Int64, only: (id: String, key: VerificationKey)? = nil
     ) throws(AuthenticationError) -> PendingSignature {
         let values = Self.canonicalValues(headers)
         let claim = try Self.claim(values, query: query)
@@ -50,24 +51,28 @@ public final class SigV4Verifier {
                 "Credential should be scoped to correct service: '\(configuration.services.sorted().joined(separator: "' or '"))', not '\(claim.scope.service)'.")
         }
         let signed = try Self.signedHeaders(values, claim: claim)
-        let key = try key(claim.scope.accessKeyID, token: claim.token, now: now)
+        let key = try key(claim.scope.accessKeyID, among: only, token: claim.token, now: now)
         let pending = PendingSignature(
             caller: Caller(
                 account: key.account, region: claim.scope.region, accessKeyID: claim.scope.accessKeyID, isOperator: key.isOperator),
             method: method, path: CanonicalRequest.path(path), query: claim.query, signedHeaders: signed, time: time, scope: claim.scope.text,
-            signature: claim.signature, signingKey: signingKey(claim.scope, secret: key.secret), key: key, payload: try PayloadForm(claim.payload),
+            signature: claim.signature, signingKey: only == nil ? signingKey(claim.scope, secret: key.secret) : Self.derive(claim.scope, secret: key.secret), key: key, payload: try PayloadForm(claim.payload),
             decodedLength: values["x-amz-decoded-content-length"].flatMap { Int($0) })
         // With the digest in what is signed a forged request is refused before its body is read.
         if let text = claim.payload { try pending.check(payloadHash: text) }
         return pending
     }
 
-    /// - Parameter payloadHash: the digest of the body as received.
+    /// - Parameters:
+    ///   - payloadHash: the digest of the body as received.
+    ///   - only: as for `begin`.
     /// - Throws: `.invalid` when digest or signature do not agree, and `.unrecognized` or `.suspended` for a key that was taken away
     ///   while the body came.
-    public func complete(_ pending: PendingSignature, payloadHash: String, now: Int64) throws(AuthenticationError) -> Caller {
-        if keys[pending.caller.accessKeyID] != pending.key {
-            _ = try key(pending.caller.accessKeyID, token: pending.key.sessionToken, now: now)
+    public func complete(
+        _ pending: PendingSignature, payloadHash: String, now: Int64, only: (id: String, key: VerificationKey)? = nil
+    ) throws(AuthenticationError) -> Caller {
+        if only != nil || keys[pending.caller.accessKeyID] != pending.key {
+            _ = try key(pending.caller.accessKeyID, among: only, token: pending.key.sessionToken, now: now)
         }
         try pending.complete(payloadHash: payloadHash)
         return pending.caller
@@ -174,8 +179,10 @@ public final class SigV4Verifier {
 
     // MARK: Keys
 
-    private func key(_ id: String, token: String?, now: Int64) throws(AuthenticationError) -> VerificationKey {
-        guard let key = keys[id] else {
+    private func key(
+        _ id: String, among only: (id: String, key: VerificationKey)?, token: String?, now: Int64
+    ) throws(AuthenticationError) -> VerificationKey {
+        guard let key = only.map({ $0.id == id ? $0.key : nil }) ?? keys[id] else {
             throw AuthenticationError(.unrecognized, "The security token included in the request is invalid: unknown access key \(id)")
         }
         if key.sessionToken == nil, token != nil {
@@ -201,9 +208,13 @@ public final class SigV4Verifier {
         return HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: Array(second.utf8), using: key)
     }
 
+    private static func derive(_ scope: CredentialScope, secret: String) -> SymmetricKey {
+        SigningKey.derive(secret: secret, date: scope.date, region: scope.region, service: scope.service)
+    }
+
     private func signingKey(_ scope: CredentialScope, secret: String) -> SymmetricKey {
         if let key = cache[scope] { return key }
-        let key = SigningKey.derive(secret: secret, date: scope.date, region: scope.region, service: scope.service)
+        let key = Self.derive(scope, secret: secret)
         // Entries of past days and forged regions go all at once: deriving one again costs four short HMACs.
         if cache.count >= configuration.cachedSigningKeys { cache.removeAll(keepingCapacity: true) }
         cache[scope] = key

@@ -148,10 +148,11 @@ static int loopback_up(void) {
 // stays behind without either is denied by the child's filter.
 
 enum { MAX_NETNS = MC_MAX_SLOTS + 8, SPARE_NETNS = 2 };
-struct netns { int ns, snmp, snmp6, routes6; uint64_t born; };
+struct netns { int ns, snmp, snmp6, routes6; uint32_t number; uint64_t born; };
 static struct netns idle_netns[MAX_NETNS];
 static int idle_netns_count;
 static int base_netns = -1;
+static uint32_t base_netns_number, last_netns_number;
 // Its own /proc and /tmp, held from before the template started: the template may mount something else at their paths.
 static int proc_fd = -1, tmp_fd = -1;
 
@@ -164,19 +165,52 @@ static uint64_t hash_file(int fd, uint64_t h) {
 }
 static uint64_t netns_state(const struct netns *n) { return hash_file(n->routes6, hash_file(n->snmp6, hash_file(n->snmp, 0xcbf29ce484222325ull))); }
 
+static int server_fd, helper_fd, descriptor_fd;
+
+static void to_server(uint32_t op, uint32_t slot, int32_t value, uint64_t a, uint64_t b, uint64_t c, const char *text) {
+  struct mc_message m = {.op = op, .slot = slot, .value = value, .a = a, .b = b, .c = c, .length = text ? (uint32_t)strlen(text) : 0};
+  if (mc_send(server_fd, &m, text, NULL, 0)) _exit(0); // the server is gone: so is everything here
+}
+
+static int listen_here(int port) {
+  int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (s < 0 || (bind(s, (struct sockaddr *)&at, sizeof at) == 0 && listen(s, 32) == 0)) return s;
+  int error = errno;
+  close(s);
+  errno = error;
+  return -1;
+}
+
+// Where processes of the present network namespace find the server: a socket of this namespace's own, which the server
+// holds. It is made together with the namespace, so nobody who waits for a request pays for it. Returns the namespace's
+// number, 0 where there is none.
+static uint32_t announce_callback(void) {
+  int s = listen_here(MC_CALLBACK_PORT);
+  struct mc_message m = {.op = MC_CALLBACK, .slot = last_netns_number + 1};
+  int sent = s >= 0 && mc_send(descriptor_fd, &m, NULL, &s, 1) == 0;
+  if (s >= 0) close(s);
+  if (!sent) return 0;
+  to_server(MC_CALLBACK, ++last_netns_number, 0, 0, 0, 0, NULL);
+  return last_netns_number;
+}
+
 static void netns_close(struct netns *n) {
   close(n->ns), close(n->snmp);
   if (n->snmp6 >= 0) close(n->snmp6);
   if (n->routes6 >= 0) close(n->routes6);
+  // The server's socket would keep the namespace alive.
+  if (n->number) to_server(MC_CALLBACK_OVER, n->number, 0, 0, 0, 0, NULL);
 }
 
 static int netns_make(struct netns *n) {
   if (unshare(CLONE_NEWNET)) return -1;
-  *n = (struct netns){-1, -1, -1, -1, 0};
+  *n = (struct netns){-1, -1, -1, -1, 0, 0};
   if (loopback_up() == 0 && (n->ns = openat(proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC)) >= 0 &&
       (n->snmp = openat(proc_fd, "self/net/snmp", O_RDONLY | O_CLOEXEC)) >= 0) {
     n->snmp6 = openat(proc_fd, "self/net/snmp6", O_RDONLY | O_CLOEXEC); // absent where IPv6 is off
     n->routes6 = openat(proc_fd, "self/net/rt6_stats", O_RDONLY | O_CLOEXEC);
+    n->number = announce_callback();
     n->born = netns_state(n);
   }
   int failed = n->snmp < 0, error = errno;
@@ -214,7 +248,7 @@ static int *exec_errors;
 static int is_spare; // no function yet: there is time
 
 static const struct csb_spec *spec;
-static int server_fd, helper_fd, descriptor_fd, log_fd, template_fd = -1, signal_fd, null_fd;
+static int log_fd, template_fd = -1, signal_fd, null_fd;
 static pid_t template_pid;
 static int own_procs = -1;  // cgroup.procs of init's own cgroup
 static int warming;         // a template runs init; how many more times to keep the cgroup lock warm
@@ -227,11 +261,6 @@ static char payload[MC_MAX_PAYLOAD + 1];
 struct early { pid_t pid; int status; struct rusage usage; };
 static struct early early[64];
 static unsigned early_next;
-
-static void to_server(uint32_t op, uint32_t slot, int32_t value, uint64_t a, uint64_t b, uint64_t c, const char *text) {
-  struct mc_message m = {.op = op, .slot = slot, .value = value, .a = a, .b = b, .c = c, .length = text ? (uint32_t)strlen(text) : 0};
-  if (mc_send(server_fd, &m, text, NULL, 0)) _exit(0); // the server is gone: so is everything here
-}
 
 static uint64_t oom_kills(int fd) {
   char text[512];
@@ -395,7 +424,7 @@ static void start_template(uint32_t length, int *fds, int nfds) {
   }
   template_pid = pid, template_fd = control[0];
   warming = 500;
-  to_server(MC_STARTED, MC_TEMPLATE_SLOT, 0, 0, 0, 0, NULL);
+  to_server(MC_STARTED, MC_TEMPLATE_SLOT, 0, base_netns_number, 0, 0, NULL);
 }
 
 // Moving a process into a cgroup waits for an RCU grace period, up to 10 ms, unless somebody did it a moment ago. While a
@@ -451,7 +480,7 @@ static void from_template(void) {
     if (!taken && waitid(P_PID, (id_t)m.value, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
       if (attach(s, m.value) == 0 || errno == ESRCH) {
         s->pid = m.value, s->state = RUNNING;
-        to_server(MC_STARTED, m.slot, 0, 0, 0, 0, NULL);
+        to_server(MC_STARTED, m.slot, 0, s->netns.number, 0, 0, NULL);
         return;
       }
       int error = errno;
@@ -463,7 +492,7 @@ static void from_template(void) {
     for (int i = 0; i < 64; i++) {
       if (early[i].pid != m.value) continue;
       early[i].pid = 0, s->pid = m.value, s->state = RUNNING;
-      to_server(MC_STARTED, m.slot, 0, 0, 0, 0, NULL);
+      to_server(MC_STARTED, m.slot, 0, s->netns.number, 0, 0, NULL);
       ended(s, early[i].status, &early[i].usage);
       return;
     }
@@ -475,12 +504,10 @@ static void from_template(void) {
 // The Runtime API's socket belongs to the environment's own network namespace and to nobody else.
 static int listener_in(const struct netns *n) {
   if (setns(n->ns, CLONE_NEWNET)) return -1;
-  int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(9001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int bad = s < 0 || bind(s, (struct sockaddr *)&at, sizeof at) || listen(s, 16);
+  int s = listen_here(MC_RUNTIME_API_PORT), error = errno;
   if (setns(base_netns, CLONE_NEWNET)) _exit(71);
-  if (bad && s >= 0) close(s);
-  return bad ? -1 : s;
+  errno = error;
+  return s;
 }
 
 static void exec_environment(uint32_t index, int flags, uint32_t length, int *fds, int nfds) {
@@ -528,7 +555,7 @@ static void exec_environment(uint32_t index, int flags, uint32_t length, int *fd
   }
   if (pid > 0) {
     s->pid = pid, s->state = RUNNING, s->has_netns = 1;
-    to_server(MC_STARTED, index, 0, 0, 0, 0, NULL);
+    to_server(MC_STARTED, index, 0, s->netns.number, 0, 0, NULL);
     if (write(gate[1], "g", 1) != 1) {}
   } else {
     netns_give_back(&s->netns);
@@ -915,6 +942,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   if ((proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 || (tmp_fd = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
     give_up(sync, S_PROC);
   if (loopback_up() || (base_netns = openat(proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC)) < 0) give_up(sync, S_LOOPBACK);
+  base_netns_number = announce_callback();
   sigset_t chld;
   sigemptyset(&chld);
   sigaddset(&chld, SIGCHLD);

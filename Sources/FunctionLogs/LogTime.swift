@@ -1,5 +1,5 @@
 /// Dates and times of logs, in UTC.
-enum LogTime {
+package enum LogTime {
     /// The Gregorian date of a day since 1970, counted in eras of 400 years that begin in March.
     static func date(_ day: Int) -> (year: Int, month: Int, date: Int) {
         let shifted = day + 719_468
@@ -18,7 +18,7 @@ enum LogTime {
 
     /// `2026-11-21T22:50:00.123Z`
     /// - Parameter milliseconds: since 1970, not negative.
-    static func text(_ milliseconds: Int64) -> String {
+    package static func text(_ milliseconds: Int64) -> String {
         let time = Int(milliseconds % 86_400_000)
         let (year, month, date) = date(Int(milliseconds / 86_400_000))
         let clock = "\(digits(time / 3_600_000)):\(digits(time / 60_000 % 60)):\(digits(time / 1_000 % 60)).\(digits(time % 1_000, 3))"

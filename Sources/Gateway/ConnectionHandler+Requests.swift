@@ -14,19 +14,21 @@ extension ConnectionHandler {
     /// Decides from the header alone; what is wrong there is refused before the body is read.
     func accept(_ head: HTTPRequestHead) throws(Refusal) {
         request.fields = try RequestFields(head)
-        try acceptForwarding()
+        // A function comes by itself, from an address that says nothing.
+        if session == nil { try acceptForwarding() }
         if request.fields.isUpgrade || head.method == .CONNECT { request.keepAlive = false }
         guard head.uri.utf8.count <= core.configuration.maximumURILength else {
             throw Refusal(.uriTooLong, "the request target has more than \(core.configuration.maximumURILength) bytes")
         }
         let target = try Self.originForm(head)
         // Every request comes by here, and most servers have no domain.
-        if !core.routes.isEmpty, let entry = core.routes.entry(host: request.fields.hostName) {
+        if session == nil, !core.routes.isEmpty, let entry = core.routes.entry(host: request.fields.hostName) {
             try checkClientRate()
             acceptRoute(entry, target)
         } else {
             try acceptOwn(head, target)
         }
+        if session != nil { request.maximumBody = min(request.maximumBody, Self.maximumFunctionBody) }
         if let length = request.fields.contentLength {
             guard length <= request.maximumBody else { throw tooLarge() }
             guard core.bytes.hasRoom(length) else { throw Self.overloaded }
@@ -36,7 +38,12 @@ extension ConnectionHandler {
     /// Of the server's own interfaces.
     private func acceptOwn(_ head: HTTPRequestHead, _ target: Substring) throws(Refusal) {
         let route = RequestRoute.parse(method: head.method, target: target, host: request.fields.hostName)
-        if case .health = route {} else { try checkClientRate() }
+        if session != nil {
+            try refuseForFunctions(route)
+        } else if case .health = route {
+        } else {
+            try checkClientRate()
+        }
         switch route {
         case .health:
             request.target = .health
@@ -158,7 +165,8 @@ extension ConnectionHandler {
     // MARK: Who it is
 
     private func beginAuthentication(_ target: Substring) throws(Refusal) {
-        if core.configuration.developmentMode {
+        let only = try session.map { session throws(Refusal) in try key(of: session) }
+        if only == nil, core.configuration.developmentMode {
             if case .functionURL = request.target {} else { try refuseWebPages() }
             let scope = request.head.headers.first(name: "authorization").flatMap { try? AuthorizationHeader($0) }
             request.caller = Caller(
@@ -171,7 +179,7 @@ extension ConnectionHandler {
             let signature = try core.verifier.begin(
                 method: request.head.method.rawValue, path: target[..<(mark ?? target.endIndex)],
                 query: mark.map { target[target.index(after: $0)...] } ?? "", headers: request.head.headers,
-                now: request.arrivedMilliseconds / 1000)
+                now: request.arrivedMilliseconds / 1000, only: only)
             request.signature = signature
             request.chunks = signature.chunks()
             if request.chunks == nil { request.digest = PayloadDigest() }
@@ -203,10 +211,12 @@ extension ConnectionHandler {
 
     func authenticate() throws(Refusal) {
         guard let signature = request.signature else { return }
+        let only = try session.map { session throws(Refusal) in try key(of: session) }
         do throws(AuthenticationError) {
             try request.chunks?.finish()
             request.caller = try core.verifier.complete(
-                signature, payloadHash: request.digest?.hexadecimal() ?? "", now: core.milliseconds() / 1000)
+                signature, payloadHash: request.digest?.hexadecimal() ?? "", now: core.milliseconds() / 1000, only: only)
+            request.role = session.map { core.roles.session(of: $0.function, role: $0.role) }
         } catch {
             if case .functionURL = request.target { throw Self.forbidden }
             throw Refusal(error)
@@ -244,7 +254,7 @@ extension ConnectionHandler {
                 ControlRequest(
                     requestID: request.id, method: request.head.method.rawValue, path: String(path), parameters: parameters,
                     query: RequestRoute.parameters(query), headers: request.head.headers.map { ($0.name, $0.value) },
-                    body: request.body ?? ByteBuffer(), rawQuery: String(query), sourceAddress: clientAddress, caller: caller))
+                    body: request.body ?? ByteBuffer(), rawQuery: String(query), sourceAddress: clientAddress, caller: caller, role: request.role))
         }
     }
 
@@ -301,6 +311,7 @@ extension ConnectionHandler {
         let target: FunctionTarget
         do throws(ServiceError) {
             target = try FunctionTarget(decoded, qualifier: qualifier, account: caller.account, region: caller.region, allowsOthers: true)
+            try request.role?.check(PolicyCall.invoke, on: PolicyResource(function: target.key, qualifier: target.qualifier).arn)
             if target.key.account != caller.account { try checkPolicy(target, caller) }
             _ = try core.snapshot.version(target.key, qualifier: target.qualifier)
         } catch {
@@ -388,8 +399,10 @@ extension ConnectionHandler {
         finishAnswer(200, &head, body: result.payload)
     }
 
-    /// What the caller says of its trace, where a function can be shown it.
+    /// What the caller says of its trace, where a function can be shown it. A function's calls go on with the trace of its own
+    /// invocation where it says nothing.
     var traceID: String? {
+        if request.fields.traceID == nil, let session { return session.traceID }
         guard let text = request.fields.traceID, text.hasPrefix("Root="), text.utf8.count <= 256 else { return nil }
         return text.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? text : nil
     }

@@ -4,6 +4,7 @@ import InvocationPipeline
 import LambdaAPI
 import NIOCore
 import NIOHTTP1
+import Roles
 import SQSAPI
 
 /// One client connection: takes requests one after another, in order, and writes the answers itself.
@@ -46,6 +47,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private static let joinedBody = 16 * 1024
 
     let core: GatewayCore
+    /// Whose connection it is where it comes out of a function's own network; nil for all others.
+    let session: FunctionSession?
     private(set) var context: ChannelHandlerContext?
     private(set) var phase = Phase.idle
     var request = ActiveRequest()
@@ -67,7 +70,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var unsent: (bytes: Int, since: NIODeadline)?
     private lazy var cachedPeer: String = context?.channel.remoteAddress?.ipAddress ?? "127.0.0.1"
 
-    init(core: GatewayCore) { self.core = core }
+    init(core: GatewayCore, session: FunctionSession? = nil) {
+        self.core = core
+        self.session = session
+    }
 
     /// Of the client: the peer's own, unless that is a proxy that is trusted.
     var clientAddress: String { request.forwarding?.address ?? cachedPeer }
@@ -765,6 +771,8 @@ struct ActiveRequest {
     var chunks: ChunkedPayload?
     var signature: PendingSignature?
     var caller: Caller?
+    /// What the sender's role lets it do; nil for one who is no function.
+    var role: RoleSession?
     /// The answer may come in parts.
     var isStreaming = false
     var stream: ResponseStream?

@@ -2,6 +2,7 @@ public import AccessControl
 public import FunctionModel
 import LambdaAPI
 public import NIOCore
+public import Roles
 
 /// A management request whose sender is known.
 public struct ControlRequest: Sendable {
@@ -21,11 +22,13 @@ public struct ControlRequest: Sendable {
     public let sourceAddress: String
     /// For open routes an account and region of empty strings, unless the server is in development mode.
     public let caller: Caller
+    /// What the caller's role lets it do; nil for one who is no function.
+    public let role: RoleSession?
 
     public init(
         requestID: RequestID, method: String, path: String, parameters: [String: String] = [:],
         query: [(name: String, value: String)] = [], headers: [(name: String, value: String)] = [], body: ByteBuffer = ByteBuffer(),
-        rawQuery: String = "", sourceAddress: String = "", caller: Caller
+        rawQuery: String = "", sourceAddress: String = "", caller: Caller, role: RoleSession? = nil
     ) {
         self.requestID = requestID
         self.method = method
@@ -37,6 +40,7 @@ public struct ControlRequest: Sendable {
         self.rawQuery = rawQuery
         self.sourceAddress = sourceAddress
         self.caller = caller
+        self.role = role
     }
 
     /// The first value of a query parameter; names are compared exactly.
@@ -130,6 +134,12 @@ public struct ControlRoute: Sendable {
         self.isAudited = isAudited
         self.handler = handler
         segments = pattern.split(separator: "/")
+    }
+
+    /// The same route with something around its handler.
+    func with(_ handler: @escaping Handler) -> ControlRoute {
+        ControlRoute(
+            method, pattern, access: access, maximumBody: maximumBody, maximumRequests: maximumRequests, hasQueryErrors: hasQueryErrors, handler: handler)
     }
 }
 

@@ -8,6 +8,7 @@ import LambdaAPI
 import NIOCore
 import Registry
 import ResourcePolicies
+import Roles
 
 /// What all connections of one server share. Confined to its event loop.
 final class GatewayCore {
@@ -20,6 +21,7 @@ final class GatewayCore {
     private(set) var access: AccessSnapshot
     private(set) var policies: PolicySnapshot
     private(set) var routes: RouteSnapshot
+    private(set) var roles: RoleSnapshot
     /// nil where the listener speaks HTTP without TLS.
     var tls: TLSIdentity?
     /// Milliseconds since 1970.
@@ -43,6 +45,8 @@ final class GatewayCore {
     private var clientLimiter: RateLimiter?
     private var keyLimiter: RateLimiter?
     private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
+    /// Of them, those that come out of functions' own networks.
+    private var functionConnections = 0
     private var sweep: RepeatedTask?
     private var whenEmpty: [EventLoopPromise<Void>] = []
     private var randomness = BufferedRandomness()
@@ -52,7 +56,7 @@ final class GatewayCore {
 
     init(
         configuration: GatewayConfiguration, loop: any EventLoop, invoker: any Invoker, events: (any EventAcceptor)? = nil, routes: [ControlRoute],
-        access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), tls: TLSIdentity? = nil,
+        access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), roles: RoleSnapshot = RoleSnapshot(), tls: TLSIdentity? = nil,
         snapshot: RegistrySnapshot, isReady: Bool, wallClock: @escaping @Sendable () -> Int64,
         report: @escaping @Sendable (ServiceError, RequestID) -> Void, audit: (@Sendable (AuditEntry) async -> Void)? = nil
     ) {
@@ -62,10 +66,11 @@ final class GatewayCore {
         self.loop = loop
         self.invoker = invoker
         self.events = events
-        router = ControlRouter(LambdaOperations.complete(routes))
+        router = ControlRouter(RoleAuthorization.complete(LambdaOperations.complete(routes)))
         self.access = access
         self.policies = policies
         self.routes = domains
+        self.roles = roles
         self.tls = tls
         verifier = SigV4Verifier(keys: access.keys)
         self.snapshot = snapshot
@@ -110,6 +115,10 @@ final class GatewayCore {
         if next.generation >= routes.generation { routes = next }
     }
 
+    func apply(_ next: RoleSnapshot) {
+        if next.generation >= roles.generation { roles = next }
+    }
+
     // MARK: Rates
 
     /// Counts a request.
@@ -145,7 +154,11 @@ final class GatewayCore {
 
     var hasRoom: Bool { connections.count < configuration.maximumConnections && !isClosing }
 
+    /// Clients from outside keep three quarters of the connections.
+    var hasRoomForFunctions: Bool { hasRoom && functionConnections < configuration.maximumConnections / 4 }
+
     func opened(_ connection: ConnectionHandler) {
+        if connection.session != nil { functionConnections += 1 }
         connections[ObjectIdentifier(connection)] = connection
         statistics.acceptedConnections += 1
         statistics.connections = connections.count
@@ -157,7 +170,7 @@ final class GatewayCore {
     }
 
     func closed(_ connection: ConnectionHandler) {
-        connections[ObjectIdentifier(connection)] = nil
+        if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil, connection.session != nil { functionConnections -= 1 }
         statistics.connections = connections.count
         guard connections.isEmpty else { return }
         sweep?.cancel()

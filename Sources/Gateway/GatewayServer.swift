@@ -1,6 +1,7 @@
 public import AccessControl
 public import Auditing
 public import FunctionModel
+import Glibc
 public import HTTPRoutes
 public import InvocationPipeline
 public import NIOCore
@@ -9,6 +10,7 @@ import NIOPosix
 import NIOSSL
 public import Registry
 public import ResourcePolicies
+public import Roles
 
 /// What the server needs of the rest of the program.
 public struct GatewayServices: Sendable {
@@ -23,6 +25,8 @@ public struct GatewayServices: Sendable {
     public var policies: PolicySnapshot
     /// Host names that belong to routes.
     public var domains: RouteSnapshot
+    /// What functions may do that call the server.
+    public var roles: RoleSnapshot
     /// What the listener shows in handshakes; nil for HTTP without TLS.
     public var tls: TLSIdentity?
     public var snapshot: RegistrySnapshot
@@ -34,7 +38,7 @@ public struct GatewayServices: Sendable {
     public var audit: (@Sendable (AuditEntry) async -> Void)?
 
     public init(
-        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), tls: TLSIdentity? = nil, snapshot: RegistrySnapshot,
+        invoker: NIOLoopBound<any Invoker>, events: NIOLoopBound<any EventAcceptor>? = nil, routes: [ControlRoute], access: AccessSnapshot, policies: PolicySnapshot = PolicySnapshot(), domains: RouteSnapshot = RouteSnapshot(), roles: RoleSnapshot = RoleSnapshot(), tls: TLSIdentity? = nil, snapshot: RegistrySnapshot,
         wallClock: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void = { _, _ in },
         audit: (@Sendable (AuditEntry) async -> Void)? = nil
     ) {
@@ -44,6 +48,7 @@ public struct GatewayServices: Sendable {
         self.access = access
         self.policies = policies
         self.domains = domains
+        self.roles = roles
         self.tls = tls
         self.snapshot = snapshot
         self.wallClock = wallClock
@@ -73,7 +78,7 @@ public final class GatewayServer: Sendable {
             NIOLoopBound(
                 GatewayCore(
                     configuration: configuration, loop: loop, invoker: services.invoker.value, events: services.events?.value, routes: services.routes,
-                    access: services.access, policies: services.policies, domains: services.domains, tls: services.tls, snapshot: services.snapshot, isReady: isReady,
+                    access: services.access, policies: services.policies, domains: services.domains, roles: services.roles, tls: services.tls, snapshot: services.snapshot, isReady: isReady,
                     wallClock: services.wallClock, report: services.report, audit: services.audit),
                 eventLoop: loop)
         }.get()
@@ -89,7 +94,9 @@ public final class GatewayServer: Sendable {
         return GatewayServer(loop: loop, core: core, listener: listener)
     }
 
-    static func configure(_ channel: any Channel, core: GatewayCore) throws {
+    /// - Parameter session: whose connection it is, where it comes out of a function's own network: nobody can listen there, so it
+    ///   is without TLS.
+    static func configure(_ channel: any Channel, core: GatewayCore, session: FunctionSession? = nil) throws {
         guard core.hasRoom else {
             core.statistics.refusedConnections += 1
             guard core.tls == nil else {
@@ -101,15 +108,39 @@ public final class GatewayServer: Sendable {
             try channel.pipeline.syncOperations.addHandler(RefusingHandler(text))
             return
         }
-        let connection = ConnectionHandler(core: core)
+        let connection = ConnectionHandler(core: core, session: session)
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = core.configuration.maximumHeaderFieldLength
         limits.maxHeaderListSize = core.configuration.maximumHeaderLength
         limits.maxHeaderFieldCount = core.configuration.maximumHeaderCount
         let decoder = HTTPRequestDecoder(
             leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: limits)
-        if let tls = core.tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context)) }
+        if session == nil, let tls = core.tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context)) }
         try channel.pipeline.syncOperations.addHandlers(ByteWatch(connection), ByteToMessageHandler(decoder), connection)
+    }
+
+    /// Serves a connection that comes out of a function's own network; takes the socket over. On the loop.
+    public func serve(_ socket: CInt, for session: FunctionSession) {
+        guard core.value.hasRoomForFunctions else {
+            close(socket)
+            return
+        }
+        let bound = NIOLoopBound((core.value, session), eventLoop: loop)
+        ClientBootstrap(group: loop)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let (core, session) = bound.value
+                    guard session.opened(channel) else { throw TooManyConnections() }
+                    let end = NIOLoopBound((channel, session), eventLoop: channel.eventLoop)
+                    channel.closeFuture.whenComplete { _ in end.value.1.closed(end.value.0) }
+                    try Self.configure(channel, core: core, session: session)
+                }
+            }
+            .withConnectedSocket(socket)
+            .whenFailure { _ in }
     }
 
     /// The address that is served, with the port that was chosen.
@@ -134,6 +165,11 @@ public final class GatewayServer: Sendable {
     /// The same for `RouteRegistry.subscribe`.
     public func apply(_ domains: RouteSnapshot) async {
         try? await loop.submit { self.core.value.apply(domains) }.get()
+    }
+
+    /// The same for `RoleRegistry.subscribe`.
+    public func apply(_ roles: RoleSnapshot) async {
+        try? await loop.submit { self.core.value.apply(roles) }.get()
     }
 
     /// Connections from now on see this certificate; those that are there go on. Does nothing for a listener without TLS.
@@ -178,6 +214,9 @@ public final class GatewayServer: Sendable {
         try? await ended.flatMap { $0 }.get()
     }
 }
+
+/// Of one execution environment.
+private struct TooManyConnections: Error {}
 
 /// Says no and closes, for connections over the limit.
 private final class RefusingHandler: ChannelInboundHandler {

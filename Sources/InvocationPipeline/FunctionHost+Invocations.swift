@@ -38,12 +38,15 @@ extension FunctionHost {
         call.deadline = call.dispatched + .seconds(Int64(seconds))
         armTimeout()
         pipeline.busyChanged(self)
-        environment.invoke(
-            InvocationHead(
-                requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,
-                arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext,
-                traceID: call.invocation.traceID, streams: call.invocation.stream != nil),
-            event: call.invocation.event)
+        let head = InvocationHead(
+            requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,
+            arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext,
+            traceID: call.invocation.traceID, streams: call.invocation.stream != nil)
+        if let session = sessions[worker.value] {
+            session.isLive = true
+            session.traceID = head.traceID
+        }
+        environment.invoke(head, event: call.invocation.event)
     }
 
     func start(of call: Call) -> UsageStart {
@@ -98,6 +101,7 @@ extension FunctionHost {
     func cutOff(_ call: Call) {
         guard let environment = call.environment, calls[environment.workerNumber] === call else { return }
         calls[environment.workerNumber] = nil
+        endCalling(environment)
         environment.killNow()
         ended(call, environment, SandboxHandle.Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false))
         // Its end is reported when it is reaped; the permit stays taken until then.
@@ -146,6 +150,7 @@ extension FunctionHost {
     func interruptAll() {
         for (number, call) in calls {
             interrupted(call, environments[number])
+            sessions[number]?.isLive = false
             environments[number]?.killNow()
         }
         calls = [:]

@@ -54,7 +54,10 @@ extension FunctionHost {
 
     private func initialise(_ run: TemplateRun) {
         let me = NIOLoopBound((self, run), eventLoop: pipeline.loop)
-        run.line?.initialise(initFrame()) { result in me.value.0.templateAnswered(me.value.1, result) }
+        let session = pipeline.makeSession(version)
+        run.session = session
+        run.sandbox.templateCalled = { [weak run, pipeline] in pipeline.called($0, run?.session) }
+        run.line?.initialise(initFrame(session, isTemplate: true)) { result in me.value.0.templateAnswered(me.value.1, result) }
         run.sandbox.prepareSlot()
     }
 
@@ -68,6 +71,7 @@ extension FunctionHost {
         }
         templates[run.id] = nil
         run.timeout?.cancel()
+        run.endCalling()
         run.line?.close()
         run.sandbox.whenGone = nil
         run.sandbox.destroy()
@@ -80,8 +84,13 @@ extension FunctionHost {
         startTemplate(run.id, permit, spare: nil, started: run.started)
     }
 
-    func initFrame() -> ByteBuffer {
+    /// - Parameters:
+    ///   - session: as whom the process calls the server.
+    ///   - isTemplate: its copies get keys of their own, and SDKs that hold this one are to ask again.
+    func initFrame(_ session: FunctionSession, isTemplate: Bool = false) -> ByteBuffer {
         let configuration = version.configuration
+        var calling = session.variables
+        if isTemplate { calling["AWS_CREDENTIAL_EXPIRATION"] = pipeline.expiration(after: Int64(pipeline.configuration.initSeconds)) }
         var json = JSONText()
         json.object {
             $0.field("functionName", version.key.name)
@@ -97,9 +106,10 @@ extension FunctionHost {
             $0.field("taskRoot", "/var/task")
             if let initializationType { $0.field("initializationType", initializationType) }
             $0.field("initTimeoutMs", pipeline.configuration.initSeconds * 1000)
+            if isTemplate { $0.field("copiesGetVariables", 1) }
             $0.key("environment")
             $0.object { object in
-                let variables = configuration.environment.merging(configuration.logging.variables) { $1 }
+                let variables = calling.merging(configuration.environment) { $1 }.merging(configuration.logging.variables) { $1 }
                 for (name, value) in variables.sorted(by: { $0.key < $1.key }) { object.field(name, value) }
             }
         }
@@ -108,6 +118,7 @@ extension FunctionHost {
 
     private func templateAnswered(_ run: TemplateRun, _ result: TemplateLine.Answer) {
         guard templates[run.id] === run, run.state == .starting else { return }
+        run.endCalling()
         writeInitLog(run.sandbox)
         switch result {
         case .ready:
@@ -148,6 +159,7 @@ extension FunctionHost {
     private func templateFailed(_ run: TemplateRun, _ failure: StartFailure, payload: ByteBuffer?) {
         guard templates.removeValue(forKey: run.id) != nil else { return }
         run.timeout?.cancel()
+        run.endCalling()
         writeInitLog(run.sandbox)
         run.line?.close()
         run.sandbox.whenGone = nil
@@ -185,6 +197,7 @@ extension FunctionHost {
 
     func stopTemplate(_ id: TemplateID) {
         guard let run = templates.removeValue(forKey: id) else { return }
+        run.endCalling()
         run.timeout?.cancel()
         run.line?.close()
         if let permit = run.permit { pipeline.release(permit) }

@@ -43,25 +43,27 @@ extension FunctionHost {
             return
         }
         do {
+            let session = pipeline.makeSession(version)
             let sandbox: SandboxHandle
             let origin: Environment.Origin
             var inherited: UInt64 = 0
             if let template {
                 guard let run = templates[template] else { throw LinuxError("copying a template that has ended", ECHILD) }
                 sandbox = run.sandbox
-                origin = .copy
+                origin = .copy(variables: copyVariables(session))
                 inherited = run.inheritedBytes
             } else {
                 if programSandbox == nil { adopt(try pipeline.node.makeSandbox(for: version)) }
                 guard let shared = programSandbox else { throw LinuxError("making a sandbox", ECHILD) }
                 sandbox = shared
-                origin = try program()
+                origin = try program(session)
             }
             let environment = Environment(in: sandbox, origin: origin, owner: self, loop: pipeline.loop, now: .now())
             environment.workerNumber = id.value
             environment.inheritedBytes = inherited
             environments[id.value] = environment
             workerIDs[id.value] = id
+            sessions[id.value] = session
             permits[id.value] = permit
             environment.start()
             watchStarts()
@@ -75,20 +77,38 @@ extension FunctionHost {
         }
     }
 
-    func program() throws -> Environment.Origin {
+    /// What a copy learns after its template has been copied, so that no two of them have the same.
+    private func copyVariables(_ session: FunctionSession) -> ByteBuffer {
+        var json = JSONText()
+        json.object { object in
+            for (name, value) in session.variables where name != "AWS_ENDPOINT_URL" { object.field(name, value) }
+            object.field("AWS_CREDENTIAL_EXPIRATION", pipeline.expiration(after: Self.copyLife))
+        }
+        return json.buffer
+    }
+
+    /// Seconds: longer than any copy waits and runs. SDKs look at the time; what counts is that the key ends with the copy.
+    private static let copyLife: Int64 = 43_200
+
+    private func program(_ session: FunctionSession) throws -> Environment.Origin {
         let configuration = version.configuration
         if configuration.runtime != "provided" {
             guard let offer = pipeline.node.offer(runtime: configuration.runtime) else {
                 throw LinuxError("starting \(configuration.runtime): not offered by this host", ENOENT)
             }
             let mode: EnvironmentProgram.Mode = configuration.isolation == .environment ? .environment : .once
-            return .program(.bootstrap(offer, mode: mode, memorySize: configuration.memorySize), initFrame: initFrame())
+            return .program(.bootstrap(offer, mode: mode, memorySize: configuration.memorySize), initFrame: initFrame(session))
         }
-        return .program(.provided(version, logStream: logStream, initializationType: initializationType ?? "on-demand"), initFrame: nil)
+        let program = EnvironmentProgram.provided(
+            version, logStream: logStream, initializationType: initializationType ?? "on-demand", variables: session.variables)
+        return .program(program, initFrame: nil)
     }
+
+    func environmentCalls(_ environment: Environment, socket: Int32) { pipeline.called(socket, sessions[environment.workerNumber]) }
 
     func environmentReady(_ environment: Environment) {
         guard let id = workerIDs[environment.workerNumber] else { return }
+        sessions[environment.workerNumber]?.isLive = false
         if environment.runsInit {
             initError = nil
             lastFailure = nil
@@ -139,6 +159,7 @@ extension FunctionHost {
                 message: "Response payload size exceeded maximum allowed payload size (\(InvocationPipeline.maximumAnswer) bytes).")
         }
         calls[environment.workerNumber] = nil
+        endCalling(environment)
         settle(call, environment, outcome: outcome, payload: payload)
         pool.workerFinished(id, reusable: outcome != .invalidResponse && !environment.saidLast, now: now, into: &actions)
         pipeline.busyChanged(self)
@@ -159,6 +180,7 @@ extension FunctionHost {
         } else if wasStarting {
             environment.readLog { writeInitLog($0) }
         }
+        endCalling(environment)
         let call = calls.removeValue(forKey: environment.workerNumber)
         if let call { ended(call, environment, exit) }
         guard let id = forget(environment) else { return }
@@ -168,8 +190,16 @@ extension FunctionHost {
         perform()
     }
 
+    /// Its invocation is over: until the next one its key opens nothing.
+    func endCalling(_ environment: Environment) {
+        guard let session = sessions[environment.workerNumber] else { return }
+        session.isLive = false
+        session.traceID = nil
+    }
+
     private func forget(_ environment: Environment) -> WorkerID? {
         environments[environment.workerNumber] = nil
+        sessions.removeValue(forKey: environment.workerNumber)?.end()
         if let permit = permits.removeValue(forKey: environment.workerNumber) { pipeline.release(permit) }
         for template in templates.values where template.includedWorker == environment.workerNumber { template.includedWorker = nil }
         pipeline.workerGone()

@@ -23,6 +23,8 @@ final class FunctionHost: EnvironmentOwner {
     var calls: [UInt64: Call] = [:]
     var environments: [UInt64: Environment] = [:]
     var workerIDs: [UInt64: WorkerID] = [:]
+    /// As whom each environment calls the server.
+    var sessions: [UInt64: FunctionSession] = [:]
     var permits: [UInt64: NodeAdmission.Permit] = [:]
     var templates: [TemplateID: TemplateRun] = [:]
     /// Sandboxes in which environments run init themselves; the last one is in use.

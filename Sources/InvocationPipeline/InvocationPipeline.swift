@@ -1,5 +1,6 @@
 public import FunctionLogs
 public import FunctionModel
+import Glibc
 public import Metering
 public import NIOCore
 public import Registry
@@ -57,6 +58,9 @@ public final class InvocationPipeline: Invoker {
     private var ticks = 0
     private var isDraining = false
     private var drainWaiters: [EventLoopPromise<Void>] = []
+    private var sessionRandomness = SessionRandomness()
+    /// Takes connections that functions make to the server; the socket is the taker's to close. Set once, before the first function runs.
+    public var whenCalled: ((_ socket: Int32, FunctionSession) -> Void)?
 
     public init(
         node: SandboxNode, snapshot: RegistrySnapshot, usage: UsageSegmentWriter, logs: FunctionLogWriter,
@@ -214,6 +218,17 @@ public final class InvocationPipeline: Invoker {
 
     public func descriptions() -> [(version: FunctionVersion, description: HostDescription)] {
         hosts.values.map { ($0.version, $0.description) }
+    }
+
+    // MARK: Calls of functions
+
+    func makeSession(_ version: FunctionVersion) -> FunctionSession { FunctionSession(version, randomness: &sessionRandomness) }
+
+    /// `2026-11-21T22:50:00.123Z`
+    func expiration(after seconds: Int64) -> String { LogTime.text(wallMilliseconds() + seconds * 1000) }
+
+    func called(_ socket: Int32, _ session: FunctionSession?) {
+        if let session, let whenCalled { whenCalled(socket, session) } else { close(socket) }
     }
 
     // MARK: From hosts

@@ -23,6 +23,8 @@ final class TemplateRun {
     /// When init could begin.
     var processAt: NIODeadline? { assignedAt ?? line?.processAt }
     var timeout: Scheduled<Void>?
+    /// As whom it calls the server while it runs init; afterwards what it knows of that is of no use.
+    var session: FunctionSession?
     /// For itself and one copy, so that templates alone can never fill the node.
     var permit: NodeAdmission.Permit?
     /// The copy that lives in the template's own share.
@@ -34,5 +36,11 @@ final class TemplateRun {
         self.id = id
         self.sandbox = sandbox
         self.started = started
+    }
+
+    /// Init is over: from now on it asks the server for nothing.
+    func endCalling() {
+        session?.end()
+        session = nil
     }
 }

@@ -37,7 +37,7 @@ struct MartletCommand: AsyncParsableCommand {
         version: martletVersion,
         subcommands: [
             ServeCommand.self, DeployCommand.self, InvokeCommand.self, ListCommand.self, DescribeCommand.self, DeleteCommand.self,
-            LogsCommand.self, UsageCommand.self, ScheduleCommand.self, AsyncCommand.self, QueueCommand.self, SourceCommand.self, BusCommand.self, WebhookCommand.self, RouteCommand.self, WatchCommand.self, TriggersCommand.self, AuditCommand.self, BackupCommand.self, RestoreCommand.self, UpgradeCommand.self, CredentialsCommand.self, TenantCommand.self, KeyCommand.self,
+            LogsCommand.self, UsageCommand.self, ScheduleCommand.self, AsyncCommand.self, QueueCommand.self, SourceCommand.self, BusCommand.self, WebhookCommand.self, RouteCommand.self, WatchCommand.self, TriggersCommand.self, AuditCommand.self, BackupCommand.self, RestoreCommand.self, UpgradeCommand.self, CredentialsCommand.self, TenantCommand.self, KeyCommand.self, RoleCommand.self,
             ConfigCommand.self, DoctorCommand.self, VersionCommand.self,
             ServerCommand.self,
         ])

@@ -158,6 +158,7 @@ enum Schema {
             account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, document TEXT NOT NULL,
             modified INTEGER NOT NULL,
             PRIMARY KEY (account, region, name)
+        ) STRICT, WITHOUT ROWID;
         """,
         """
         CREATE TABLE role_policies (

@@ -13,10 +13,15 @@ public struct SQSRequest: Sendable {
     /// Percent-decoded parameters: of the query, and of a form in the body.
     public let parameters: [(name: String, value: String)]
     public let body: [UInt8]
+    /// Throws where the sender may not: the action as policies name it, and the queue's ARN, nil where none is known beforehand.
+    /// Nil for a sender who may do everything in the account.
+    public let authorize: Authorization?
+
+    public typealias Authorization = @Sendable (_ action: String, _ queue: String?) throws(ServiceError) -> Void
 
     public init(
         requestID: RequestID, account: String, region: String, path: String, target: String?, parameters: [(name: String, value: String)],
-        body: [UInt8]
+        body: [UInt8], authorize: Authorization? = nil
     ) {
         self.requestID = requestID
         self.account = account
@@ -25,6 +30,7 @@ public struct SQSRequest: Sendable {
         self.target = target
         self.parameters = parameters
         self.body = body
+        self.authorize = authorize
     }
 }
 
@@ -109,7 +115,13 @@ public struct SQSEndpoint: Sendable {
     }
 
     private func perform(_ action: String, _ members: JSON, _ request: SQSRequest) async throws -> JSON {
-        try await service.perform(action, Members(members), SQSService.Caller(account: request.account, region: request.region))
+        let caller = SQSService.Caller(account: request.account, region: request.region)
+        if let authorize = request.authorize {
+            for needed in SQSAction.needed(for: action, Members(members), caller) {
+                do throws(ServiceError) { try authorize(needed.name, needed.queue) } catch { throw SQSError(.accessDenied, error.message) }
+            }
+        }
+        return try await service.perform(action, Members(members), caller)
     }
 
     private func sqsError(_ error: any Error, _ request: SQSRequest) -> SQSError {

@@ -1,6 +1,7 @@
 /// What SQS answers instead of a result.
 public struct SQSError: Error, Hashable, Sendable {
     public enum Kind: String, Sendable, CaseIterable {
+        case accessDenied = "AccessDeniedException"
         case batchEntryIdsNotDistinct = "BatchEntryIdsNotDistinct"
         case batchRequestTooLong = "BatchRequestTooLong"
         case emptyBatchRequest = "EmptyBatchRequest"
@@ -50,6 +51,7 @@ extension SQSError.Kind {
         case .batchEntryIdsNotDistinct, .batchRequestTooLong, .emptyBatchRequest, .invalidBatchEntryId, .messageNotInflight,
             .tooManyEntriesInBatchRequest, .unsupportedOperation:
             "AWS.SimpleQueueService.\(rawValue)"
+        case .accessDenied: "AccessDenied"
         case .queueDoesNotExist: "AWS.SimpleQueueService.NonExistentQueue"
         case .queueNameExists: "QueueAlreadyExists"
         default: rawValue
@@ -60,7 +62,7 @@ extension SQSError.Kind {
         switch self {
         case .internalFailure: 500
         case .serviceUnavailable: 503
-        case .overLimit, .requestThrottled: 403
+        case .accessDenied, .overLimit, .requestThrottled: 403
         case .resourceNotFound: 404
         default: 400
         }

@@ -9,6 +9,8 @@ import Sandbox
 public protocol EnvironmentOwner: AnyObject {
     /// It waits for an invocation.
     func environmentReady(_ environment: Environment)
+    /// One of its processes has connected to the server; the owner closes the socket.
+    func environmentCalls(_ environment: Environment, socket: Int32)
     /// Its init failed in the function's own code; `payload` is Lambda's error JSON.
     func environmentInitFailed(_ environment: Environment, payload: ByteBuffer)
     /// The answer is sent while it is written; the parts follow. Only where the invocation asked for it.
@@ -29,8 +31,8 @@ public protocol EnvironmentOwner: AnyObject {
 /// One execution environment: a slot of a sandbox with one runtime process in it. Confined to the loop.
 public final class Environment: SlotOccupant {
     public enum Origin {
-        /// A copy of the sandbox's template.
-        case copy
+        /// A copy of the sandbox's template, and what it is told before it is ready: the payload of a VARIABLES frame.
+        case copy(variables: ByteBuffer?)
         /// A process of its own that runs init itself.
         case program(EnvironmentProgram, initFrame: ByteBuffer?)
     }
@@ -143,9 +145,11 @@ public final class Environment: SlotOccupant {
             defer { Glibc.close(worker) }
             try sandbox.start(program, in: slot, worker: worker, log: pipe.write, occupant: self)
             if let initFrame { send(.initialize, initFrame) }
-        case .copy:
+        case .copy(let variables):
             let worker = try connect()
             defer { Glibc.close(worker) }
+            // There when the copy looks: it does not wait for it.
+            if let variables { send(.variables, variables) }
             try sandbox.copyTemplate(into: slot, worker: worker, log: pipe.write, occupant: self)
         }
     }
@@ -406,6 +410,10 @@ public final class Environment: SlotOccupant {
                     me.value.answered(isError: isError)
                 },
                 misused: { me.value.spoiled() }))
+    }
+
+    func called(_ socket: Int32) {
+        if let owner { owner.environmentCalls(self, socket: socket) } else { Glibc.close(socket) }
     }
 
     func sandboxLost() {

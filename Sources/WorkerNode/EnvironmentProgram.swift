@@ -1,5 +1,12 @@
+import CChild
 public import FunctionModel
 public import Sandbox
+
+/// What each environment's own network has.
+public enum EnvironmentNetwork {
+    /// On 127.0.0.1: the server, as the environment's processes reach it.
+    public static let callbackPort = Int(MC_CALLBACK_PORT)
+}
 
 /// What a runtime process is started with.
 public struct EnvironmentProgram: Sendable {
@@ -60,21 +67,25 @@ public struct EnvironmentProgram: Sendable {
     }
 
     /// An executable `bootstrap` on the Runtime API, with Lambda's reserved variables.
-    public static func provided(_ version: FunctionVersion, logStream: String, initializationType: String = "on-demand") -> EnvironmentProgram {
+    /// - Parameter variables: how it finds the server; the function's own of the same names win.
+    public static func provided(
+        _ version: FunctionVersion, logStream: String, initializationType: String = "on-demand", variables: [String: String] = [:]
+    ) -> EnvironmentProgram {
         let configuration = version.configuration
         var program = EnvironmentProgram(arguments: ["/var/task/bootstrap"], environment: [])
         program.needsListener = true
         program.environment = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"), ("LANG", "C.UTF-8"), ("HOME", "/tmp"), ("TZ", ":UTC"),
             ("LD_LIBRARY_PATH", libraryPath),
-            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("AWS_LAMBDA_FUNCTION_NAME", version.key.name),
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:\(Int(MC_RUNTIME_API_PORT))"), ("AWS_LAMBDA_FUNCTION_NAME", version.key.name),
             ("AWS_LAMBDA_FUNCTION_VERSION", version.version), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "\(configuration.memorySize)"),
             ("AWS_REGION", version.key.region), ("AWS_DEFAULT_REGION", version.key.region),
             ("AWS_LAMBDA_LOG_GROUP_NAME", configuration.logging.group(of: version.key)), ("AWS_LAMBDA_LOG_STREAM_NAME", logStream),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", initializationType), ("LAMBDA_TASK_ROOT", "/var/task"), ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
             ("_HANDLER", configuration.handler),
         ] + configuration.logging.variables.sorted { $0.key < $1.key }
-        let reserved = Set(program.environment.map(\.0)).subtracting(["PATH", "LANG", "TZ", "HOME", "LD_LIBRARY_PATH"])
+        for (name, value) in variables.sorted(by: { $0.key < $1.key }) { program.environment.append((name, value)) }
+        let reserved = Set(program.environment.map(\.0)).subtracting(["PATH", "LANG", "TZ", "HOME", "LD_LIBRARY_PATH", "AWS_ENDPOINT_URL"])
         for (name, value) in configuration.environment.sorted(by: { $0.key < $1.key }) where !reserved.contains(name) {
             program.environment.removeAll { $0.0 == name }
             program.environment.append((name, value))

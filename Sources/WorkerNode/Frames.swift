@@ -5,6 +5,8 @@ import NIOCore
 enum FrameType: UInt8, Sendable {
     case initialize = 1
     case invoke = 2
+    /// Environment variables of one copy, as a JSON object of texts. Only where INIT announces it.
+    case variables = 3
     case ready = 16
     case initError = 17
     /// Part of an answer; more follows.

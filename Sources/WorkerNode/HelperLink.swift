@@ -46,12 +46,12 @@ public final class HelperLink: Sendable {
     }
 }
 
-private final class ThreadBody: Sendable {
+final class ThreadBody: Sendable {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     if let argument { Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run() }
     return nil
 }

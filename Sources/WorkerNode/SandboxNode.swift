@@ -13,6 +13,8 @@ public final class SandboxNode {
     private let link: HelperLink
     private var nextID: UInt32 = 1
     private var sandboxes: [UInt32: SandboxHandle] = [:]
+    /// nil where the host gives no thread for it: then functions find no server.
+    private var acceptor: CallbackAcceptor?
     /// The helper has ended; everything it held is gone.
     public private(set) var isLost = false
 
@@ -20,6 +22,15 @@ public final class SandboxNode {
         self.link = link
         self.facts = facts
         self.loop = loop
+        let me = NIOLoopBound(self, eventLoop: loop)
+        acceptor = try? CallbackAcceptor(loop: loop) { tag in
+            me.value.sandboxes[UInt32(truncatingIfNeeded: tag >> 32)]?.called(in: UInt32(truncatingIfNeeded: tag))
+        }
+    }
+
+    /// False when nobody will hear of its connections.
+    func watch(_ listener: Int32, of sandbox: UInt32, namespace: UInt32) -> Bool {
+        acceptor?.watch(listener, tag: UInt64(sandbox) << 32 | UInt64(namespace)) ?? false
     }
 
     public var sandboxCount: Int { sandboxes.count }
@@ -237,6 +248,9 @@ public final class SandboxHandle {
     private var templateStarted: (() -> Void)?
     private var audited: ((Audit) -> Void)?
     private var assigned: ((LinuxError?) -> Void)?
+    private var callbacks = CallbackListeners()
+    /// Takes a connection that the template made to the server.
+    public var templateCalled: ((Int32) -> Void)?
     /// Called once, when nothing of the sandbox is left.
     public var whenGone: ((_ failure: String?) -> Void)?
     private var failure: String?
@@ -435,8 +449,11 @@ public final class SandboxHandle {
     private func take(_ message: mc_message, payload: ByteBuffer) {
         switch mc_op(rawValue: message.op) {
         case MC_STARTED:
+            let hasCalled = callbacks.began(in: UInt32(truncatingIfNeeded: message.a), slot: message.slot)
             if message.slot == MC_TEMPLATE_SLOT { templateStarted?() } else { occupants[message.slot]?.started() }
+            if hasCalled { called(in: UInt32(truncatingIfNeeded: message.a)) }
         case MC_EXITED:
+            callbacks.ended(slot: message.slot)
             let exit = Exit(
                 status: message.value, cpuMicroseconds: message.a, maxResidentKiB: message.b, outOfMemory: message.c & 1 != 0,
                 executionError: Int32(truncatingIfNeeded: message.c >> 8 & 0xFFFF))
@@ -467,15 +484,38 @@ public final class SandboxHandle {
         case MC_ASSIGNED:
             assignment(message.value == 0 ? nil : LinuxError("mounting the package in a sandbox", message.value))
         case MC_LISTENER:
-            if let received = try? receive(from: descriptors, capacity: 0), let fd = received.descriptors.first {
-                for extra in received.descriptors.dropFirst() { Glibc.close(extra) }
-                if received.head.slot == message.slot, let occupant = occupants[message.slot], isListener(fd) {
-                    occupant.listener(fd)
-                } else {
-                    Glibc.close(fd)
-                }
-            }
+            guard let fd = receiveListener(MC_LISTENER, message.slot) else { return }
+            if let occupant = occupants[message.slot] { occupant.listener(fd) } else { Glibc.close(fd) }
+        case MC_CALLBACK:
+            guard let fd = receiveListener(MC_CALLBACK, message.slot) else { return }
+            if node.watch(fd, of: id, namespace: message.slot) { callbacks.add(fd, of: message.slot) } else { Glibc.close(fd) }
+        case MC_CALLBACK_OVER: callbacks.remove(message.slot)
         default: break
+        }
+    }
+
+    /// What init has announced.
+    private func receiveListener(_ op: mc_op, _ slot: UInt32) -> Int32? {
+        guard let received = try? receive(from: descriptors, capacity: 0), let fd = received.descriptors.first else { return nil }
+        for extra in received.descriptors.dropFirst() { Glibc.close(extra) }
+        guard received.head.op == op.rawValue, received.head.slot == slot, isListener(fd) else {
+            Glibc.close(fd)
+            return nil
+        }
+        return fd
+    }
+
+    /// Somebody in this network namespace has connected to the server.
+    func called(in namespace: UInt32) {
+        guard let (slot, sockets) = callbacks.take(from: namespace) else { return }
+        for socket in sockets {
+            if slot == MC_TEMPLATE_SLOT, let templateCalled {
+                templateCalled(socket)
+            } else if let occupant = occupants[slot] {
+                occupant.called(socket)
+            } else {
+                Glibc.close(socket)
+            }
         }
     }
 
@@ -503,6 +543,8 @@ public final class SandboxHandle {
         for fd in unsent.flatMap(\.descriptors) { Glibc.close(fd) }
         unsent = []
         for slot in known.values { slot.close() }
+        callbacks.closeAll()
+        templateCalled = nil
         let lost = Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false)
         let ended = templateEnded
         (templateEnded, templateStarted, audited) = (nil, nil, nil)
@@ -528,6 +570,8 @@ protocol SlotOccupant: AnyObject {
     func exited(_ exit: SandboxHandle.Exit)
     /// The Runtime API's listening socket; the occupant owns it.
     func listener(_ fd: Int32)
+    /// A connection that one of its processes made to the server; the occupant owns it.
+    func called(_ socket: Int32)
     func sandboxLost()
 }
 

@@ -40,6 +40,25 @@ private func signed(
 }
 
 @Suite struct SigV4VerifierTests {
+    @Test func whereOneKeyCountsNoOtherDoes() throws {
+        let verifier = makeVerifier()
+        let own = (id: "ASIAFUNCTION", key: VerificationKey(secret: "own", account: "111111111111", sessionToken: "t"))
+        func verify(_ headers: [(name: String, value: String)], only: (id: String, key: VerificationKey)? = own) throws(AuthenticationError) -> Caller {
+            let pending = try verifier.begin(
+                method: "POST", path: "/2015-03-31/functions/hello/invocations", query: "", headers: headers, now: SignatureVector.time, only: only)
+            return try verifier.complete(pending, payloadHash: PayloadDigest.hexadecimal(of: Array("{}".utf8)), now: SignatureVector.time, only: only)
+        }
+        let signedByIt = signed(token: "t", secret: "own", key: own.id)
+        #expect(try verify(signedByIt) == Caller(account: "111111111111", region: "us-east-1", accessKeyID: own.id))
+        // Neither is it known elsewhere, nor is any other here.
+        for attempt in [{ try verify(signedByIt, only: nil) }, { try verify(signed()) }, { try verify(signed(secret: "own", key: own.id)) }] {
+            let error = #expect(throws: AuthenticationError.self) { _ = try attempt() }
+            #expect(error?.kind == .unrecognized)
+        }
+        let forged = #expect(throws: AuthenticationError.self) { _ = try verify(signed(token: "t", secret: "guessed", key: own.id)) }
+        #expect(forged?.kind == .invalid)
+    }
+
     @Test(arguments: SignatureVector.all)
     func acceptsWhatBotocoreSigns(_ vector: SignatureVector) throws {
         let result = try verify(

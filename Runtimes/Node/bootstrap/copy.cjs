@@ -80,11 +80,21 @@ function rehearseForAll() {
   for (let times = 0; times < 3; times++) rehearse({ memorySize: 128 });
 }
 
+/** What no two copies may have the same of: it comes first, and has been sent before the copy was made. */
+function takeVariables() {
+  const frame = frames.read();
+  // The server has no more use for this copy.
+  if (!frame) fork.exit(0);
+  if (frame.type !== frames.VARIABLES) throw new Error(`expected a VARIABLES frame (type ${frames.VARIABLES}), got type ${frame.type}`);
+  Object.assign(process.env, JSON.parse(frame.payload.toString()));
+}
+
 /** Says READY and makes copies on command; returns in a copy. */
 function become(definition) {
   const drawsAhead = process.moduleLoadList.includes('NativeModule internal/crypto/random');
   rehearse(definition);
   fork.serve(CONTROL, () => rehearse(definition));
+  if (definition.copiesGetVariables) takeVariables();
   refreshRandom();
   if (drawsAhead) discardDrawnAhead();
   // It is the first process of its namespace now.

@@ -69,4 +69,4 @@ function retrying(operation) {
   }
 }
 
-module.exports = { INIT: 1, INVOKE: 2, READY: 16, INIT_ERROR: 17, CHUNK: 18, END, ERROR, STREAM: 21, read, write, writeFully };
+module.exports = { INIT: 1, INVOKE: 2, VARIABLES: 3, READY: 16, INIT_ERROR: 17, CHUNK: 18, END, ERROR, STREAM: 21, read, write, writeFully };

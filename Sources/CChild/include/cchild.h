@@ -4,6 +4,7 @@
 // Nothing here allocates, takes a lock or returns to Swift.
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h> // Swift's view of the C library lacks it
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -37,13 +38,15 @@ enum mc_op {
                          // fds: server channel, descriptor channel, log pipe, [cgroup.procs of init's own cgroup]
   MC_PACKAGE = 19,       // a spare gets its function; fds: a detached read-only mount of its package
   // init -> server
-  MC_STARTED = 32,       // slot's process exists and is in its cgroups
+  MC_STARTED = 32,       // slot's process exists and is in its cgroups; a: number of its network namespace
   MC_EXITED = 33,        // value: wait status; a: CPU microseconds by rusage; b: max RSS KiB; c: bit 0 = out of memory, above bit 8 the errno of an exec that failed
   MC_FAILED = 34,        // value: errno, b: stage
   MC_AUDITED = 35,       // a: findings bit set (mc_finding); b: CPU microseconds of init; c: anonymous memory KiB; payload: one line of text
   MC_LISTENER = 36,      // slot's Runtime API socket waits on the descriptor channel
   MC_UP = 37,            // to the helper: init runs
   MC_ASSIGNED = 38,      // the package is at /var/task; value: 0 or errno
+  MC_CALLBACK = 39,      // the listener of network namespace number `slot`, for calls to the server, waits on the descriptor channel
+  MC_CALLBACK_OVER = 40, // that network namespace is not used any more: its listener is to be closed
   // init -> template and back
   MC_COPY = 48,          // fds: worker socket, log pipe, network namespace
   MC_COPIED = 49,        // value: the copy's pid in the sandbox's PID namespace, or -errno
@@ -51,6 +54,8 @@ enum mc_op {
 #define MC_TEMPLATE_SLOT 0xFFFFFFFFu
 enum { MC_MAX_SLOTS = 1024, MC_MAX_PAYLOAD = 65536, MC_MAX_FDS = 12 };
 enum { MC_EXEC_LISTENER = 1 };
+// Ports on 127.0.0.1 of each network namespace: Lambda's Runtime API, where there is one, and the server's API.
+enum { MC_RUNTIME_API_PORT = 9001, MC_CALLBACK_PORT = 9002 };
 enum mc_audit {
   MC_AUDIT_MEASURE = 1, // only what init took
   MC_AUDIT_WHOLE = 2,   // the runtime makes pipes, eventfds and epoll descriptors anew in each copy

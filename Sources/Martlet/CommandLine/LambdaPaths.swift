@@ -24,6 +24,8 @@ enum MartletPaths {
     static let audit = base + ["audit"]
     static let tenants = base + ["tenants"]
     static let keys = base + ["keys"]
+    static let roles = base + ["roles"]
+    static func role(_ name: String) -> [String] { roles + [name] }
     static let watches = base + ["watches"]
     static let triggers = base + ["triggers"]
     static let webhooks = base + ["webhooks"]

@@ -18,6 +18,7 @@ internal import NIOPosix
 internal import ObjectEvents
 internal import Registry
 internal import ResourcePolicies
+internal import Roles
 internal import Sandbox
 internal import SQLiteStore
 internal import Telemetry
@@ -96,6 +97,7 @@ struct Server {
         let domains = try await RouteRegistry(
             store: store, rules: DomainRules(reserved: [host.lowercased(), "localhost"], defaults: (configuration.account, configuration.region)),
             now: wallMilliseconds)
+        let roles = try await RoleRegistry(store: store)
         let hooks = WebhookRoutes(webhooks: webhooks, functions: registry, baseURL: baseURL, port: port, now: wallMilliseconds) { delivery in
             if await tenants.snapshot.suspendedAccounts.contains(delivery.function.account) {
                 throw ServiceError(.accessDenied, "the owner of this webhook is suspended")
@@ -142,7 +144,7 @@ struct Server {
             queue: { try await events.queue($0) })
         let history = ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder)
         let routes: [[ControlRoute]] = [
-            lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, TagRoutes(functions: registry, mappings: mappings).all,
+            lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, RoleRoutes(roles).all, TagRoutes(functions: registry, mappings: mappings).all,
             TenantRoutes(tenants).all, RouteDomainRoutes(domains: domains, functions: registry, baseURL: baseURL, port: port).all,
             StackRoutes(store: store, now: wallMilliseconds).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
         ]
@@ -151,7 +153,7 @@ struct Server {
             invoker: try await loop.submit { NIOLoopBound(pipeline.value as any Invoker, eventLoop: loop) }.get(),
             events: try await loop.submit { NIOLoopBound(events.dispatcher.value as any EventAcceptor, eventLoop: loop) }.get(),
             routes: [ControlRoute](routes.joined()) + AuditRoutes(log: auditLog).all,
-            access: await tenants.snapshot, policies: await policies.snapshot, domains: await domains.snapshot, tls: try await certificates?.load(),
+            access: await tenants.snapshot, policies: await policies.snapshot, domains: await domains.snapshot, roles: await roles.snapshot, tls: try await certificates?.load(),
             snapshot: snapshot, wallClock: wallMilliseconds,
             report: { error, id in Log.error("a request failed", ["error": .init(describing: error), "requestId": .init(id.description)]) },
             audit: auditLog.map { log in AuditRoutes.keeping(log) })
@@ -167,6 +169,8 @@ struct Server {
         await suspend(await tenants.snapshot)
         await policies.subscribe { await gateway.apply($0) }
         await domains.subscribe { await gateway.apply($0) }
+        await roles.subscribe { await gateway.apply($0) }
+        try await loop.submit { pipeline.value.whenCalled = { gateway.serve($0, for: $1) } }.get()
         await registry.subscribe { snapshot, changed in
             directory.apply(snapshot)
             await gateway.apply(snapshot)

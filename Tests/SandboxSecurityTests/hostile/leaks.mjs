@@ -27,7 +27,8 @@ process.on('SIGUSR2', () => { globalThis.signalled = true; });
 
 const at = { cwd: process.cwd(), umask: process.umask(), title: process.title, env: JSON.stringify(own(process.env)) };
 
-function own({ _X_AMZN_TRACE_ID, ...environment }) {
+/** Each copy has a trace and a key of its own. */
+function own({ _X_AMZN_TRACE_ID, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION, ...environment }) {
   return environment;
 }
 

@@ -6,6 +6,8 @@ import time
 
 # The folder of layers, as on Lambda.
 LAYERS = "/opt"
+# Variables that each copy of a template gets anew.
+OF_EACH_COPY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION")
 
 
 def prepare_output():

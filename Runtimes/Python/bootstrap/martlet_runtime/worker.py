@@ -17,6 +17,7 @@ CONTROL = 4
 
 INIT = 1
 INVOKE = 2
+VARIABLES = 3
 READY = 16
 INIT_ERROR = 17
 CHUNK = 18
@@ -200,6 +201,8 @@ def _become_copy(function, handler):
     def rehearse():
         if collecting:
             gc.enable()
+        if function.get("copiesGetVariables"):
+            os.environ.update({name: value * 2 for name, value in os.environ.items() if name in environment.OF_EACH_COPY})
         environment.refresh_randomness()
         _rehearse(function, handler)
 
@@ -216,6 +219,8 @@ def _become_copy(function, handler):
     if collecting:
         gc.enable()
     os.set_inheritable(SERVER, False)
+    if function.get("copiesGetVariables"):
+        _take_variables()
     environment.refresh_randomness()
     hooks = sys.modules.get("snapshot_restore_py")
     if hooks is None:
@@ -230,6 +235,14 @@ def _become_copy(function, handler):
             faults.stack_of(error),
         )
     return None
+
+
+def _take_variables():
+    """What no two copies may have the same of: it comes first, and has been sent before the copy was made."""
+    kind, payload = _next_frame(SERVER)
+    if kind != VARIABLES:
+        _fail("expected a VARIABLES frame (type %d), got type %d" % (VARIABLES, kind))
+    os.environ.update(codec.decode(payload))
 
 
 def _split(payload):
