@@ -13,6 +13,8 @@ public struct RetryPolicy: Hashable, Sendable {
         case retriesExhausted = "RetriesExhausted"
         case eventAgeExceeded = "EventAgeExceeded"
         case zeroReservedConcurrency = "ZeroReservedConcurrency"
+        /// Martlet's own word: Lambda's could not be confirmed.
+        case recursiveInvocation = "RecursiveInvocation"
     }
 
     public enum Decision: Hashable, Sendable {

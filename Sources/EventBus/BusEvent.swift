@@ -19,18 +19,15 @@ public struct BusEvent: Sendable {
     public let trace: String?
     /// Of a sender that names each event: what came twice within five minutes is delivered once.
     public let deduplicationKey: String?
-    /// Destinations of functions that led here one after the other.
-    public let hops: Int
     /// Names of the buses it was on before this one.
     let path: [String]
 
-    init(id: String, json: JSON, ingested: Int64, trace: String?, deduplicationKey: String?, hops: Int, path: [String]) {
+    init(id: String, json: JSON, ingested: Int64, trace: String?, deduplicationKey: String?, path: [String]) {
         self.id = id
         self.json = json
         self.ingested = ingested
         self.trace = trace
         self.deduplicationKey = deduplicationKey
-        self.hops = hops
         self.path = path
     }
 
@@ -41,19 +38,18 @@ public struct BusEvent: Sendable {
     ///   - ingested: milliseconds since 1970.
     public init(
         id: String, detailType: String, source: String, bus: EventBusKey, time: Int64, resources: [String], detail: JSON, more: [JSON.Member] = [],
-        ingested: Int64, trace: String? = nil, deduplicationKey: String? = nil, hops: Int = 0
+        ingested: Int64, trace: String? = nil, deduplicationKey: String? = nil
     ) {
         let members: [JSON.Member] = [
             .init("version", .string("0")), .init("id", .string(id)), .init("detail-type", .string(detailType)), .init("source", .string(source)),
             .init("account", .string(bus.account)), .init("time", .string(ScheduleTime.text(time))), .init("region", .string(bus.region)),
             .init("resources", .array(resources.map(JSON.string))), .init("detail", detail),
         ]
-        self.init(
-            id: id, json: .object(members + more), ingested: ingested, trace: trace, deduplicationKey: deduplicationKey, hops: hops, path: [])
+        self.init(id: id, json: .object(members + more), ingested: ingested, trace: trace, deduplicationKey: deduplicationKey, path: [])
     }
 
     /// The same event on its way to another bus.
     func forwarded(from bus: EventBusKey) -> BusEvent {
-        BusEvent(id: id, json: json, ingested: ingested, trace: trace, deduplicationKey: deduplicationKey, hops: hops, path: path + [bus.name])
+        BusEvent(id: id, json: json, ingested: ingested, trace: trace, deduplicationKey: deduplicationKey, path: path + [bus.name])
     }
 }

@@ -11,7 +11,6 @@ public struct BusMessage: Sendable {
         /// The one target that gets it, as the client described it.
         var target: String?
         var ingested: Int64?
-        var hops: Int?
         var path: [String]?
         var deduplicationKey: String?
 
@@ -31,14 +30,14 @@ public struct BusMessage: Sendable {
         let json = try JSON(parsing: message.body, maximumDepth: BusEvent.maximumDepth + 8)
         event = BusEvent(
             id: json["id"]?.string ?? message.id.description, json: json, ingested: attributes.ingested ?? message.sent, trace: message.trace,
-            deduplicationKey: attributes.deduplicationKey, hops: attributes.hops ?? 0, path: attributes.path ?? [])
+            deduplicationKey: attributes.deduplicationKey, path: attributes.path ?? [])
         rule = attributes.rule
         target = try attributes.target.map { try JSON(parsing: $0) }
     }
 
     /// For whoever puts an event on a bus in a transaction of its own.
     public static func message(for event: BusEvent) -> NewMessage {
-        message(event, Attributes(ingested: event.ingested, hops: event.hops, path: event.path, deduplicationKey: event.deduplicationKey), delay: 0)
+        message(event, Attributes(ingested: event.ingested, path: event.path, deduplicationKey: event.deduplicationKey), delay: 0)
     }
 
     /// Of an event that is made by a schedule: it goes to the targets of its rule.
@@ -49,7 +48,7 @@ public struct BusMessage: Sendable {
         message(
             event,
             Attributes(
-                rule: rule.name, target: target.json.text(), ingested: event.ingested, hops: event.hops, path: event.path,
+                rule: rule.name, target: target.json.text(), ingested: event.ingested, path: event.path,
                 deduplicationKey: event.deduplicationKey),
             // A target that takes nothing holds up nobody else's.
             group: "\(rule.name)/\(target.id)", delay: delay)
@@ -60,7 +59,7 @@ public struct BusMessage: Sendable {
         message(
             event,
             Attributes(
-                rule: rule.arn, target: target.json.text(), ingested: event.ingested, hops: event.hops, path: event.path,
+                rule: rule.arn, target: target.json.text(), ingested: event.ingested, path: event.path,
                 deduplicationKey: event.deduplicationKey), group: "\(rule.bus.name)/\(rule.name)", delay: 0)
     }
 

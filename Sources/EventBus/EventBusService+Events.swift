@@ -48,7 +48,7 @@ extension EventBusService {
         } catch {
             throw error.kind == .resourceNotFound ? EntryFault(error) : .argument("EventBusName", "it must be the name or the ARN of an event bus")
         }
-        return (try entry.event(id: .random(), on: key, now: now()), key)
+        return (try entry.event(id: .random(), on: key, now: now(), trace: caller.trace), key)
     }
 
     /// Returns when all deliveries of the events are on the disk.

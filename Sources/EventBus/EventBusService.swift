@@ -16,10 +16,13 @@ public final class EventBusService: Sendable {
     public struct Caller: Sendable {
         public let account: String
         public let region: String
+        /// The request's `X-Amzn-Trace-Id`; events that name another have that.
+        public let trace: String?
 
-        public init(account: String, region: String) {
+        public init(account: String, region: String, trace: String? = nil) {
             self.account = account
             self.region = region
+            self.trace = trace
         }
     }
 

@@ -44,8 +44,10 @@ struct EventEntry {
     /// The bus's name or ARN; nil for the default one.
     func busName() throws(EntryFault) -> String? { try text("EventBusName", required: false, maximum: 1_600) }
 
-    /// - Parameter now: milliseconds since 1970.
-    func event(id: RequestID, on bus: EventBusKey, now: Int64) throws(EntryFault) -> BusEvent {
+    /// - Parameters:
+    ///   - now: milliseconds since 1970.
+    ///   - trace: of an entry that names none.
+    func event(id: RequestID, on bus: EventBusKey, now: Int64, trace: String? = nil) throws(EntryFault) -> BusEvent {
         guard case .object = json else { throw .argument("Entries", "an entry must be an object") }
         let source = try text("Source", required: true, maximum: Self.maximumText) ?? ""
         let detailType = try text("DetailType", required: true, maximum: Self.maximumText) ?? ""
@@ -56,7 +58,7 @@ struct EventEntry {
         guard let parsed = try? JSON(parsing: detail, maximumDepth: BusEvent.maximumDepth), case .object = parsed else {
             throw EntryFault(code: "MalformedDetail", message: "Detail is malformed.")
         }
-        let trace = try text("TraceHeader", required: false, maximum: 500)
+        let trace = try text("TraceHeader", required: false, maximum: 500) ?? trace
         return BusEvent(
             id: id.description, detailType: detailType, source: source, bus: bus, time: try time() ?? now / 1000, resources: try resources(),
             detail: parsed,

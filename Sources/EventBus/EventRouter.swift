@@ -7,11 +7,11 @@ public struct FunctionTargets: Sendable {
     /// The queue of its asynchronous invocations.
     public let queue: @Sendable (FunctionKey) -> QueueKey
     /// What a message in that queue has beside its payload.
-    public let attributes: @Sendable (_ qualifier: String?, _ hops: Int) -> [UInt8]
+    public let attributes: @Sendable (_ qualifier: String?) -> [UInt8]
 
     public init(
         exists: @escaping @Sendable (FunctionKey, String?) -> Bool, queue: @escaping @Sendable (FunctionKey) -> QueueKey,
-        attributes: @escaping @Sendable (String?, Int) -> [UInt8]
+        attributes: @escaping @Sendable (String?) -> [UInt8]
     ) {
         self.exists = exists
         self.queue = queue
@@ -142,7 +142,7 @@ struct EventRouter: Sendable {
                 Settlement.Delivery(
                     to: functions.queue(function),
                     NewMessage(
-                        body: payload, attributes: functions.attributes(qualifier, event.hops), deduplicationKey: key, trace: event.trace, origin: "bus")))
+                        body: payload, attributes: functions.attributes(qualifier), deduplicationKey: key, trace: event.trace, origin: "bus")))
         case .queue(let queue):
             let isFIFO = queue.name.hasSuffix(".fifo")
             return .success(

@@ -23,11 +23,9 @@ public enum AsyncQueue {
     public static func function(failedIn queue: QueueKey) -> FunctionKey? { function(queue, failedPrefix) }
 
     /// What an event for a version or alias has beside its payload.
-    /// - Parameters:
-    ///   - hops: destinations that led to it one after the other.
-    ///   - terms: of a sender that has its own rules for attempts.
-    public static func attributes(qualifier: String?, hops: Int = 0, terms: DeliveryTerms? = nil) -> [UInt8] {
-        var attributes = EventAttributes(qualifier: qualifier, hops: hops > 0 ? hops : nil)
+    /// - Parameter terms: of a sender that has its own rules for attempts.
+    public static func attributes(qualifier: String?, terms: DeliveryTerms? = nil) -> [UInt8] {
+        var attributes = EventAttributes(qualifier: qualifier)
         attributes.terms = terms
         return attributes.encoded
     }
@@ -44,22 +42,17 @@ struct EventAttributes: Codable, Sendable {
     var qualifier: String?
     /// JSON text.
     var clientContext: String?
-    /// Destinations that led here one after the other: a circle of functions ends.
-    var hops: Int?
     var terms: DeliveryTerms?
 
-    static let maximumHops = 16
-
     var encoded: [UInt8] {
-        guard qualifier != nil || clientContext != nil || hops != nil || terms != nil else { return [] }
-        // Texts and a number always have a JSON form.
+        guard qualifier != nil || clientContext != nil || terms != nil else { return [] }
+        // Texts and numbers always have a JSON form.
         return (try? JSONEncoder().encode(self)).map { [UInt8]($0) } ?? []
     }
 
-    init(qualifier: String? = nil, clientContext: String? = nil, hops: Int? = nil) {
+    init(qualifier: String? = nil, clientContext: String? = nil) {
         self.qualifier = qualifier
         self.clientContext = clientContext
-        self.hops = hops
     }
 
     init(_ bytes: [UInt8]) {

@@ -87,7 +87,7 @@ public final class EventDispatcher: EventAcceptor {
         let message = NewMessage(
             id: invocation.requestID, body: Array(invocation.event.readableBytesView),
             attributes: EventAttributes(qualifier: invocation.qualifier, clientContext: invocation.clientContext).encoded,
-            deduplicationKey: invocation.deduplicationKey, origin: invocation.trigger.name)
+            deduplicationKey: invocation.deduplicationKey, trace: invocation.traceID, origin: invocation.trigger.name)
         acceptances += 1
         let number = acceptances
         accepting[number] = Acceptance(function: invocation.function, queue: key, message: message, completion: completion)
@@ -282,7 +282,7 @@ public final class EventDispatcher: EventAcceptor {
             delays: configuration.retryDelays)
         let attempt = EventAttempt(
             claimed: claimed, queue: queue, function: function, attributes: attributes, policy: policy, config: config,
-            deadLetters: (version ?? record.latest).configuration.deadLetterTarget)
+            deadLetters: (version ?? record.latest).configuration.deadLetterTarget, recursiveLoop: record.recursiveLoop)
         let now = self.now()
         if record.reservedConcurrency == 0 { return giveUp(attempt, .zeroReservedConcurrency) }
         if policy.isTooOld(accepted: message.sent, now: now) { return giveUp(attempt, .eventAgeExceeded) }
@@ -291,7 +291,7 @@ public final class EventDispatcher: EventAcceptor {
         _ = invoker.invoke(
             Invocation(
                 requestID: message.id, function: function, qualifier: attributes.qualifier, trigger: Trigger(origin: message.origin), event: ByteBuffer(bytes: attempt.payload),
-                clientContext: attributes.clientContext, arrived: submitted, arrivedMilliseconds: now,
+                clientContext: attributes.clientContext, traceID: attempt.trace, arrived: submitted, arrivedMilliseconds: now,
                 attempt: UInt32(clamping: message.receives), ageMilliseconds: UInt32(clamping: now - message.sent), watch: watch)
         ) { [self] result in
             let wait = watch.dispatched.map { ($0 - submitted).nanoseconds / 1_000_000 }
@@ -321,6 +321,7 @@ public final class EventDispatcher: EventAcceptor {
 
     /// Nothing of the function's own: it is tried again for as long as the event may live.
     private func failed(_ attempt: EventAttempt, _ error: ServiceError, wait: Int64?) {
+        if error.code == .recursiveInvocation { return giveUp(attempt, .recursiveInvocation, wait: wait) }
         let message = attempt.claimed.message
         let isThrottle = error.code == .tooManyRequests || error.code == .tooManyRequestsFunction
         let failure = Settlement.Failure(

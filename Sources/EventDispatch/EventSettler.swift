@@ -13,6 +13,13 @@ struct EventAttempt: Sendable {
     let config: EventInvokeConfig?
     /// ARN of the function's dead-letter queue; empty for none.
     let deadLetters: String
+    let recursiveLoop: RecursiveLoop
+
+    /// What led to the event, all its attempts included.
+    var trace: String {
+        let message = claimed.message
+        return TraceHeader.readable(message.trace) ?? TraceHeader.text(of: message.id, milliseconds: message.sent)
+    }
 
     /// As this attempt's function sees it.
     var payload: [UInt8] {
@@ -76,10 +83,12 @@ struct EventSettler: Sendable {
     func conclude(_ attempt: EventAttempt, _ outcome: EventOutcome, isSuccess: Bool, targetExists: Bool) async -> String? {
         let receipt = attempt.claimed.receipt
         let failure = failure(outcome)
+        // What follows from the event has come by the function once more, also where its run was refused.
+        let trace = Lineage.adding(Lineage.tag(of: attempt.function), to: attempt.trace)
         var complaints: [String] = []
         var deliveries: [Settlement.Delivery] = []
         if let arn = isSuccess ? attempt.config?.onSuccess : attempt.config?.onFailure {
-            switch await delivery(of: outcome.record(now: now()), to: arn, attempt, isSuccess: isSuccess, targetExists: targetExists) {
+            switch await delivery(of: outcome.record(now: now()), to: arn, attempt, trace, isSuccess: isSuccess, targetExists: targetExists) {
             case .success(let delivery): deliveries.append(delivery)
             case .failure(let error): complaints.append("the destination \(arn) cannot take it: \(error.message)")
             }
@@ -90,7 +99,7 @@ struct EventSettler: Sendable {
                     to: key,
                     NewMessage(
                         body: outcome.request, attributes: outcome.deadLetterAttributes(message: failure.reason),
-                        group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
+                        group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: trace, origin: "destination")))
         }
         if !isSuccess, let terms = attempt.attributes.terms, let key = terms.deadLetters.flatMap(QueueKey.init(arn:)) {
             deliveries.append(
@@ -98,7 +107,7 @@ struct EventSettler: Sendable {
                     to: key,
                     NewMessage(
                         body: outcome.request, attributes: outcome.letterAttributes(terms, failure),
-                        group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
+                        group: key.name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: trace, origin: "destination")))
         }
         if isSuccess || !deliveries.isEmpty {
             switch await self.attempt(Settlement(receipt, .acknowledge, deliveries: deliveries), of: attempt.queue) {
@@ -142,12 +151,13 @@ struct EventSettler: Sendable {
         switch RetryPolicy.GivingUp(rawValue: condition) {
         case .eventAgeExceeded: "the event was not processed within its maximum age"
         case .zeroReservedConcurrency: "the function is stopped: its reserved concurrency is 0"
+        case .recursiveInvocation: "one chain of requests came to the function \(Lineage.maximumRounds) times: a recursive loop"
         case .retriesExhausted, nil: "no further attempt is left"
         }
     }
 
     private func delivery(
-        of record: [UInt8], to arn: String, _ attempt: EventAttempt, isSuccess: Bool, targetExists: Bool
+        of record: [UInt8], to arn: String, _ attempt: EventAttempt, _ trace: String, isSuccess: Bool, targetExists: Bool
     ) async -> Result<Settlement.Delivery, ServiceError> {
         switch EventDestination(arn: arn) {
         case .queue(let account, let region, let name):
@@ -155,9 +165,9 @@ struct EventSettler: Sendable {
             return .success(
                 Settlement.Delivery(
                     to: key,
-                    NewMessage(body: record, group: name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: attempt.claimed.message.trace, origin: "destination")))
+                    NewMessage(body: record, group: name.hasSuffix(".fifo") ? attempt.function.name : nil, trace: trace, origin: "destination")))
         case .function(let target, let qualifier):
-            guard let hops = hops(after: attempt) else { return .failure(Self.circle) }
+            guard !goesOn(attempt) else { return .failure(Self.circle) }
             guard targetExists else { return .failure(ServiceError(.resourceNotFound, "function \(target.name) does not exist")) }
             let key = AsyncQueue.pending(target)
             if let error = await make(key) { return .failure(error) }
@@ -165,11 +175,11 @@ struct EventSettler: Sendable {
                 Settlement.Delivery(
                     to: key,
                     NewMessage(
-                        body: record, attributes: EventAttributes(qualifier: qualifier, hops: hops).encoded, trace: attempt.claimed.message.trace,
+                        body: record, attributes: EventAttributes(qualifier: qualifier).encoded, trace: trace,
                         origin: "destination")))
         case .eventBus(let account, let region, let name):
             let bus = EventBusKey(account: account, region: region, name: name)
-            guard let hops = hops(after: attempt) else { return .failure(Self.circle) }
+            guard !goesOn(attempt) else { return .failure(Self.circle) }
             guard record.count <= BusEvent.maximumBytes else {
                 return .failure(ServiceError(.requestTooLarge, "the record has \(record.count) bytes, more than the \(BusEvent.maximumBytes) of an event"))
             }
@@ -178,29 +188,28 @@ struct EventSettler: Sendable {
             guard let detail = try? JSON(parsing: record, maximumDepth: BusEvent.maximumDepth) else {
                 return .failure(ServiceError(.invalidParameterValue, "the record is nested more than the \(BusEvent.maximumDepth) levels of an event"))
             }
-            let event = self.event(detail, on: bus, attempt, isSuccess: isSuccess, hops: hops)
+            let event = self.event(detail, on: bus, attempt, trace, isSuccess: isSuccess)
             return .success(Settlement.Delivery(to: bus.queue, BusMessage.message(for: event)))
         case nil: return .failure(ServiceError(.invalidParameterValue, "it is no ARN of a function, a queue or an event bus"))
         }
     }
 
     /// Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-    private func event(_ detail: JSON, on bus: EventBusKey, _ attempt: EventAttempt, isSuccess: Bool, hops: Int) -> BusEvent {
+    private func event(_ detail: JSON, on bus: EventBusKey, _ attempt: EventAttempt, _ trace: String, isSuccess: Bool) -> BusEvent {
         let function = "\(attempt.function.arn):\(attempt.attributes.qualifier ?? FunctionVersion.latest)"
         let time = now()
         return BusEvent(
             id: RequestID.random().description, detailType: "Lambda Function Invocation Result - \(isSuccess ? "Success" : "Failure")", source: "lambda",
             bus: bus, time: time / 1000, resources: [bus.arn, function],
-            detail: detail, ingested: time, trace: attempt.claimed.message.trace, hops: hops)
+            detail: detail, ingested: time, trace: trace)
     }
 
-    private static let circle = ServiceError(
-        .invalidParameterValue, "\(EventAttributes.maximumHops) destinations led to each other: functions seem to call in a circle")
+    private static let circle = ServiceError(.invalidParameterValue, "the recursive loop was stopped once already, and goes on by this destination")
 
-    /// Nil where there were too many.
-    private func hops(after attempt: EventAttempt) -> Int? {
-        let hops = (attempt.attributes.hops ?? 0) + 1
-        return hops <= EventAttributes.maximumHops ? hops : nil
+    /// Whether the destination of a run that was stopped has led to the next one. A queue takes such an event all the same: it
+    /// does not come out of there by itself.
+    private func goesOn(_ attempt: EventAttempt) -> Bool {
+        attempt.recursiveLoop == .terminate && Lineage.rounds(of: Lineage.tag(of: attempt.function), in: attempt.trace) > Lineage.maximumRounds
     }
 
     /// One of the platform's own queues, if it is not there.

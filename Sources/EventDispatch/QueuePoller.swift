@@ -78,6 +78,7 @@ final class QueuePoller {
         settle(rest.map { Settlement($0.claimed.receipt, .release(delay: 0, Self.unused)) })
     }
 
+    private static let looping = Settlement.Failure(kind: "RecursiveInvocationException", reason: "the function is in a recursive loop, which was stopped")
     private static let unused = Settlement.Failure(kind: "NotRun", reason: "its batch was not run", isCounted: false, takesBackReceive: true)
 
     // MARK: Taking
@@ -150,8 +151,15 @@ final class QueuePoller {
             return shared.rested()
         }
         var dropped: [Settlement] = []
+        var looping: [Settlement] = []
+        let now = shared.now()
         let wasEmpty = held.isEmpty
         for claimed in messages {
+            // As after a failure: it comes again until its queue's redrive policy moves it.
+            if shared.isLooping(claimed.message, mapping) {
+                looping.append(Settlement(claimed.receipt, .release(delay: max(0, visibleAt - now), Self.looping)))
+                continue
+            }
             let record = SQSRecord(claimed, of: queue)
             if let filter, !filter.passes(body: record.body, record: record.members) {
                 dropped.append(Settlement(claimed.receipt, .acknowledge))
@@ -164,6 +172,13 @@ final class QueuePoller {
         if !dropped.isEmpty {
             shared.registry.note(mapping.id) { $0.filtered += dropped.count }
             settle(dropped)
+        }
+        if !looping.isEmpty {
+            shared.registry.note(mapping.id) { status in
+                status.failures += looping.count
+                status.lastResult = "PROBLEM: \(Self.looping.reason)"
+            }
+            settle(looping)
         }
         if wasEmpty, !held.isEmpty { dueAt = shared.now() + Int64(mapping.batchingWindow) * 1_000 }
         pump()
@@ -201,7 +216,8 @@ final class QueuePoller {
         let oldest = batch.map(\.claimed.message.sent).min() ?? time
         _ = shared.invoker.invoke(
             Invocation(
-                requestID: .random(), function: mapping.function, qualifier: mapping.qualifier, trigger: .queue, event: event, arrived: submitted,
+                requestID: .random(), function: mapping.function, qualifier: mapping.qualifier, trigger: .queue, event: event,
+                traceID: Lineage.merged(batch.lazy.compactMap { TraceHeader.readable($0.claimed.message.trace) }), arrived: submitted,
                 arrivedMilliseconds: time, ageMilliseconds: UInt32(clamping: time - oldest), watch: watch)
         ) { [self] result in
             let wait = watch.dispatched.map { ($0 - submitted).nanoseconds / 1_000_000 }

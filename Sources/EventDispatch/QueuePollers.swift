@@ -80,6 +80,12 @@ public final class QueuePollers {
 
     func limit(of mapping: EventSourceMapping) -> Int { mapping.concurrency(in: snapshot, nodeConcurrency: nodeConcurrency) }
 
+    /// Whether one chain of requests has come to the function too often, so that it does not run for the message.
+    func isLooping(_ message: StoredMessage, _ mapping: EventSourceMapping) -> Bool {
+        guard let trace = TraceHeader.readable(message.trace), let record = snapshot.functions[mapping.function] else { return false }
+        return (try? record.checkRecursion(trace: trace)) == nil
+    }
+
     /// The function's time limit, milliseconds.
     func timeout(of mapping: EventSourceMapping) -> Int64 {
         Int64(snapshot.functions[mapping.function]?.versions(qualifier: mapping.qualifier).map(\.configuration.timeout).max() ?? 0) * 1_000

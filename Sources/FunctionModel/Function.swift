@@ -118,13 +118,19 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
     /// How events are retried and where their outcomes go, by qualifier; what is not here has the defaults.
     public var eventInvokeConfigs: [String: EventInvokeConfig]
     public var tags: [String: String]
+    public var recursiveLoop: RecursiveLoop
+    /// By version; what is not here is updated automatically.
+    public var runtimeManagement: [String: RuntimeManagement]
+    /// ARN of the code signing configuration; nil for none.
+    public var codeSigningConfig: String?
     /// Milliseconds since 1970.
     public let created: Int64
 
     public init(
         key: FunctionKey, latest: FunctionVersion, published: [FunctionVersion] = [], aliases: [String: FunctionAlias] = [:],
         nextVersionNumber: Int = 1, reservedConcurrency: Int? = nil, url: FunctionURL? = nil, aliasURLs: [String: FunctionURL] = [:],
-        provisioned: [String: ProvisionedConcurrency] = [:], eventInvokeConfigs: [String: EventInvokeConfig] = [:], tags: [String: String] = [:], created: Int64
+        provisioned: [String: ProvisionedConcurrency] = [:], eventInvokeConfigs: [String: EventInvokeConfig] = [:], tags: [String: String] = [:],
+        recursiveLoop: RecursiveLoop = .terminate, runtimeManagement: [String: RuntimeManagement] = [:], codeSigningConfig: String? = nil, created: Int64
     ) {
         self.key = key
         self.latest = latest
@@ -137,6 +143,9 @@ public struct FunctionRecord: Hashable, Sendable, Codable {
         self.provisioned = provisioned
         self.eventInvokeConfigs = eventInvokeConfigs
         self.tags = tags
+        self.recursiveLoop = recursiveLoop
+        self.runtimeManagement = runtimeManagement
+        self.codeSigningConfig = codeSigningConfig
         self.created = created
     }
 

@@ -18,6 +18,11 @@ public struct ServiceError: Error, Sendable, CustomStringConvertible {
         case requestTooLarge
         case codeStorageExceeded
         case policyLengthExceeded
+        case codeSigningConfigNotFound
+        /// A code signing configuration refuses what is not signed.
+        case codeVerificationFailed
+        /// A chain of requests came to the function too often.
+        case recursiveInvocation
         case preconditionFailed
         /// The function's own concurrency is used up.
         case tooManyRequestsFunction

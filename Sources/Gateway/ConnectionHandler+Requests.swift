@@ -403,8 +403,7 @@ extension ConnectionHandler {
     /// invocation where it says nothing.
     var traceID: String? {
         if request.fields.traceID == nil, let session { return session.traceID }
-        guard let text = request.fields.traceID, text.hasPrefix("Root="), text.utf8.count <= 256 else { return nil }
-        return text.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? text : nil
+        return TraceHeader.readable(request.fields.traceID)
     }
 
     /// The header came through the parser, so it has no line break.

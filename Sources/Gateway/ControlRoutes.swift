@@ -43,6 +43,9 @@ public struct ControlRequest: Sendable {
         self.role = role
     }
 
+    /// The sender's `X-Amzn-Trace-Id`, which code in a function sends by itself; nil where it cannot be sent on.
+    var trace: String? { TraceHeader.readable(headers.first { ASCIIText.equalIgnoringCase($0.name, "x-amzn-trace-id") }?.value) }
+
     /// The first value of a query parameter; names are compared exactly.
     public func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
 

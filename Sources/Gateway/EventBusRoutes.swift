@@ -47,13 +47,12 @@ public struct EventBusRoutes: Sendable {
         } catch {
             throw ServiceError(error.isUnknownFormat ? .unsupportedMediaType : .invalidParameterValue, "the request is no CloudEvent: \(error)")
         }
-        let trace = request.headers.first { ASCIIText.equalIgnoringCase($0.name, "x-amzn-trace-id") }?.value
-        try await service.accept(events, on: request.parameters["Bus"] ?? "", Self.caller(request), trace: trace)
+        try await service.accept(events, on: request.parameters["Bus"] ?? "", Self.caller(request), trace: request.trace)
         return .json(text: Array(JSON.object([.init("accepted", .integer(events.count))]).text().utf8), status: 202)
     }
 
     static func caller(_ request: ControlRequest) -> EventBusService.Caller {
-        EventBusService.Caller(account: request.caller.account, region: request.caller.region)
+        EventBusService.Caller(account: request.caller.account, region: request.caller.region, trace: request.trace)
     }
 
     /// - Parameter operation: `PutEvents`.

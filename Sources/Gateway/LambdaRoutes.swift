@@ -9,6 +9,7 @@ public import Registry
 public struct LambdaRoutes: Sendable {
     let registry: FunctionRegistry
     private let layers: LayerRegistry
+    private let codeSigning: CodeSigningRegistry
     let baseURL: String
     let addresses: FunctionURLAddresses
     private let maximumUpload: Int
@@ -22,13 +23,15 @@ public struct LambdaRoutes: Sendable {
     ///   - baseURL: what function URLs begin with, without a closing slash.
     ///   - defaults: the account and region whose functions are reached as `/fn/NAME`.
     public init(
-        registry: FunctionRegistry, layers: LayerRegistry, baseURL: String, defaults: (account: String, region: String), maximumUpload: Int = 70 * 1024 * 1024,
+        registry: FunctionRegistry, layers: LayerRegistry, codeSigning: CodeSigningRegistry, baseURL: String,
+        defaults: (account: String, region: String), maximumUpload: Int = 70 * 1024 * 1024,
         describe: @escaping @Sendable (FunctionVersion) async throws -> HostDescription? = { _ in nil },
         busExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) -> Bool = { _, _, _ in false },
         queueExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) async throws -> Bool = { _, _, _ in false }
     ) {
         self.registry = registry
         self.layers = layers
+        self.codeSigning = codeSigning
         self.baseURL = baseURL
         addresses = FunctionURLAddresses(baseURL: baseURL, defaults: defaults)
         self.describe = describe
@@ -37,7 +40,9 @@ public struct LambdaRoutes: Sendable {
         self.busExists = busExists
     }
 
-    public var all: [ControlRoute] { functionRoutes + versionRoutes + aliasRoutes + concurrencyRoutes + provisionedRoutes + eventRoutes + urlRoutes + accountRoutes }
+    public var all: [ControlRoute] {
+        functionRoutes + versionRoutes + aliasRoutes + concurrencyRoutes + provisionedRoutes + eventRoutes + urlRoutes + settingsRoutes + accountRoutes
+    }
 
     // MARK: Functions
 
@@ -69,11 +74,6 @@ public struct LambdaRoutes: Sendable {
                 try await registry.delete(target.key, qualifier: target.qualifier)
                 return .noContent
             },
-            ControlRoute("GET", "/2020-06-30/functions/{FunctionName}/code-signing-config") { request in
-                let target = try Self.target(request)
-                _ = try await registry.snapshot.record(target.key)
-                return try .json(CodeSigningConfigResponse(functionName: target.key.name))
-            },
         ]
     }
 
@@ -86,6 +86,11 @@ public struct LambdaRoutes: Sendable {
         try await checkDeadLetters(body.configuration, of: target.key)
         let source = try body.code.source()
         let wanted = body.configuration
+        let signing = try wanted.codeSigningConfigArn.flatMap { arn throws(ServiceError) in
+            try arn.isEmpty ? nil : CodeSigningRoutes.linkable(arn, request)
+        }
+        // Before the code is looked at, which may have to be fetched.
+        if let signing { try await codeSigning.using(signing) { try $0.checkUnsigned() } }
         let configuration = FunctionConfiguration(
             runtime: wanted.runtime ?? "", handler: wanted.handler ?? "", memorySize: wanted.memorySize ?? 128,
             timeout: wanted.timeout ?? 3, ephemeralStorage: wanted.ephemeralStorage?.size ?? 512,
@@ -94,9 +99,14 @@ public struct LambdaRoutes: Sendable {
             description: wanted.description ?? "", role: wanted.role ?? "", deadLetterTarget: wanted.deadLetter ?? "",
             layers: try await layers.resolve(wanted.layers ?? [], for: target.key),
             logging: wanted.loggingConfig?.configuration ?? LoggingConfiguration(), kept: wanted.keptSettings)
-        let version = try await registry.create(
-            target.key, configuration: configuration, code: try await code(source, request), publish: body.publish, tags: body.tags)
-        return try .json(FunctionConfigurationResponse(version, qualified: body.publish), status: 201)
+        let code = try await code(source, request)
+        let (publish, tags) = (body.publish, body.tags)
+        let create: @Sendable () async throws -> FunctionVersion = {
+            try await registry.create(
+                target.key, configuration: configuration, code: code, publish: publish, tags: tags, codeSigningConfig: signing)
+        }
+        let version = if let signing { try await codeSigning.using(signing) { _ in try await create() } } else { try await create() }
+        return try .json(FunctionConfigurationResponse(version, qualified: publish), status: 201)
     }
 
     private func updateCode(_ request: ControlRequest) async throws -> ControlResponse {
@@ -107,6 +117,7 @@ public struct LambdaRoutes: Sendable {
         try Self.refuseQualifier(target)
         try body.validate()
         try await checkDeadLetters(body.configuration, of: target.key)
+        try await codeSigning.checkDeployment(to: registry.snapshot.record(target.key))
         let version = try await registry.updateCode(
             target.key, code: try await code(body.code.source(), request), change: change(body.configuration, of: target.key), publish: body.publish,
             expectedRevision: Self.revision(body.revisionID), dryRun: body.dryRun)
@@ -119,6 +130,8 @@ public struct LambdaRoutes: Sendable {
         try Self.refuseQualifier(target)
         try body.validate(creating: false)
         try await checkDeadLetters(body, of: target.key)
+        // Layers are code too.
+        if body.layers?.isEmpty == false { try await codeSigning.checkDeployment(to: registry.snapshot.record(target.key)) }
         let version = try await registry.updateConfiguration(
             target.key, change: change(body, of: target.key), expectedRevision: Self.revision(body.revisionID))
         return try .json(FunctionConfigurationResponse(version, qualified: false))

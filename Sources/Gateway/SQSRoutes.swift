@@ -53,7 +53,7 @@ public struct SQSRoutes: Sendable {
             SQSRequest(
                 requestID: request.requestID, account: request.caller.account, region: request.caller.region,
                 path: request.path == "/" ? "" : request.path, target: target,
-                parameters: parameters, body: Array(request.body.readableBytesView),
+                parameters: parameters, body: Array(request.body.readableBytesView), trace: request.trace,
                 authorize: Self.authorization(request)))
         return ControlResponse(status: response.status, headers: response.headers, body: ByteBuffer(bytes: response.body))
     }

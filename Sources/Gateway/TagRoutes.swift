@@ -3,19 +3,22 @@ import FunctionModel
 import LambdaAPI
 public import Registry
 
-/// TagResource, UntagResource and ListTags, for functions and event source mappings.
+/// TagResource, UntagResource and ListTags, for functions, event source mappings and code signing configurations.
 public struct TagRoutes: Sendable {
     private enum Resource {
         case function(FunctionKey)
         case mapping(id: String)
+        case codeSigningConfig(CodeSigningConfigKey)
     }
 
     private let functions: FunctionRegistry
     private let mappings: EventSourceMappingRegistry
+    private let codeSigning: CodeSigningRegistry
 
-    public init(functions: FunctionRegistry, mappings: EventSourceMappingRegistry) {
+    public init(functions: FunctionRegistry, mappings: EventSourceMappingRegistry, codeSigning: CodeSigningRegistry) {
         self.functions = functions
         self.mappings = mappings
+        self.codeSigning = codeSigning
     }
 
     public var all: [ControlRoute] {
@@ -27,6 +30,7 @@ public struct TagRoutes: Sendable {
                 case .mapping(let id):
                     let mapping = try mappings.mapping(id, account: request.caller.account, region: request.caller.region)
                     return try .json(ListTagsResponse(tags: mapping.tags))
+                case .codeSigningConfig(let key): return try .json(ListTagsResponse(tags: try await codeSigning.config(key).tags))
                 }
             },
             ControlRoute("POST", path) { request in
@@ -47,6 +51,12 @@ public struct TagRoutes: Sendable {
                 tags.merge(adding) { _, new in new }
                 try TagRules.check(tags)
             }
+        case .codeSigningConfig(let key):
+            try await codeSigning.update(key) { config throws(ServiceError) in
+                for name in removing { config.tags[name] = nil }
+                config.tags.merge(adding) { _, new in new }
+                try TagRules.check(config.tags)
+            }
         }
         return .noContent
     }
@@ -59,6 +69,12 @@ public struct TagRoutes: Sendable {
                 throw ServiceError(.accessDenied, "User: arn:aws:iam::\(caller.account):root is not authorized to use \(text.prefix(200))")
             }
             return .mapping(id: String(parts[6]))
+        }
+        if let key = CodeSigningConfigKey(arn: text) {
+            guard key.account == caller.account, key.region == caller.region else {
+                throw ServiceError(.accessDenied, "User: arn:aws:iam::\(caller.account):root is not authorized to use \(text.prefix(200))")
+            }
+            return .codeSigningConfig(key)
         }
         let target = try FunctionTarget(text, qualifier: nil, account: caller.account, region: caller.region)
         try LambdaRoutes.refuseQualifier(target)

@@ -39,9 +39,9 @@ extension FunctionHost {
         armTimeout()
         pipeline.busyChanged(self)
         let head = InvocationHead(
-            requestID: call.invocation.requestID, arrivedMilliseconds: call.invocation.arrivedMilliseconds, deadlineMilliseconds: deadline,
+            requestID: call.invocation.requestID, deadlineMilliseconds: deadline,
             arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext,
-            traceID: call.invocation.traceID, streams: call.invocation.stream != nil)
+            traceID: Lineage.adding(lineageTag, to: call.invocation.trace), streams: call.invocation.stream != nil)
         if let session = sessions[worker.value] {
             session.isLive = true
             session.traceID = head.traceID

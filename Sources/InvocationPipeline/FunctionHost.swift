@@ -47,6 +47,7 @@ final class FunctionHost: EnvironmentOwner {
     let streamID: LogStreamID
     let logStream: String
     let arn: String
+    private(set) lazy var lineageTag = Lineage.tag(of: version.key)
     var isRefusedForRoom = false
     private(set) var lastUsed = NIODeadline.now()
 

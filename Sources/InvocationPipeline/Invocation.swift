@@ -14,7 +14,7 @@ public struct Invocation {
     public let wantsLogTail: Bool
     /// The decoded `X-Amz-Client-Context` JSON text.
     public let clientContext: String?
-    /// The caller's `X-Amzn-Trace-Id`, which the function sees; nil for one of the invocation's own.
+    /// The caller's `X-Amzn-Trace-Id`, as `TraceHeader.readable` lets through; nil for one of the invocation's own.
     public let traceID: String?
     public let arrived: NIODeadline
     /// The same moment in milliseconds since 1970.
@@ -52,6 +52,9 @@ public struct Invocation {
         self.deduplicationKey = deduplicationKey
         self.stream = stream
     }
+
+    /// What led here; the function sees it with its own run in the lineage.
+    var trace: String { traceID ?? TraceHeader.text(of: requestID, milliseconds: arrivedMilliseconds) }
 
     public func streaming(into stream: ResponseStream) -> Invocation {
         var invocation = self

@@ -137,6 +137,7 @@ public final class InvocationPipeline: Invoker {
     /// The version that runs it: of an alias, whichever of its versions is next.
     private func version(of invocation: Invocation) throws(ServiceError) -> FunctionVersion {
         let record = try snapshot.record(invocation.function)
+        if let traceID = invocation.traceID { try record.checkRecursion(trace: traceID) }
         guard let qualifier = invocation.qualifier else { return record.latest }
         guard let version = aliasSplits.version(of: record, qualifier: qualifier) else { throw record.unknown(qualifier: qualifier) }
         return version

@@ -77,6 +77,9 @@ extension ServiceError.Code {
         case .requestTooLarge: LambdaException("RequestTooLargeException", 413, messageKey: "message")
         case .codeStorageExceeded: LambdaException("CodeStorageExceededException", 400, messageKey: "message")
         case .policyLengthExceeded: LambdaException("PolicyLengthExceededException", 400, messageKey: "message")
+        case .codeSigningConfigNotFound: LambdaException("CodeSigningConfigNotFoundException", 404, messageKey: "Message")
+        case .codeVerificationFailed: LambdaException("CodeVerificationFailedException", 400, messageKey: "Message")
+        case .recursiveInvocation: LambdaException("RecursiveInvocationException", 400, messageKey: "Message")
         case .preconditionFailed: LambdaException("PreconditionFailedException", 412, messageKey: "message")
         case .tooManyRequestsFunction:
             LambdaException(

@@ -118,7 +118,8 @@ public struct ConfigurationRequest: Decodable, Sendable {
     var imageConfig: Anything?
     var capacityProviderConfig: Anything?
     var durableConfig: Anything?
-    var codeSigningConfigArn: String?
+    /// Of CreateFunction only.
+    public var codeSigningConfigArn: String?
     public var loggingConfig: LoggingRequest?
     var kept: KeptSettingsRequest
 
@@ -221,7 +222,6 @@ public struct ConfigurationRequest: Decodable, Sendable {
         }
         if capacityProviderConfig != nil { refused.append("CapacityProviderConfig") }
         if durableConfig != nil { refused.append("DurableConfig") }
-        if codeSigningConfigArn?.isEmpty == false { refused.append("CodeSigningConfigArn") }
         if let architectures, architectures != [HostArchitecture.name] {
             refused.append("Architectures \(architectures.joined(separator: ",")) (this server runs \(HostArchitecture.name))")
         }

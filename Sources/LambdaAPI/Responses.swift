@@ -305,14 +305,3 @@ public struct ListTagsResponse: Codable, Sendable {
     enum CodingKeys: String, CodingKey { case tags = "Tags" }
     public init(tags: [String: String]) { self.tags = tags }
 }
-
-/// Without a `CodeSigningConfigArn`: Terraform reads it for every function and must get a 200.
-public struct CodeSigningConfigResponse: Codable, Sendable {
-    public var codeSigningConfigArn = ""
-    public var functionName: String
-    enum CodingKeys: String, CodingKey {
-        case codeSigningConfigArn = "CodeSigningConfigArn"
-        case functionName = "FunctionName"
-    }
-    public init(functionName: String) { self.functionName = functionName }
-}

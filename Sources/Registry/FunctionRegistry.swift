@@ -48,7 +48,8 @@ public actor FunctionRegistry {
 
     /// - Throws: `.resourceConflict` if it exists, `.invalidParameterValue`, and what `PackageStore.store` throws.
     public func create(
-        _ key: FunctionKey, configuration: FunctionConfiguration, code: NewCode, publish: Bool = false, tags: [String: String] = [:]
+        _ key: FunctionKey, configuration: FunctionConfiguration, code: NewCode, publish: Bool = false, tags: [String: String] = [:],
+        codeSigningConfig: CodeSigningConfigKey? = nil
     ) async throws -> FunctionVersion {
         var configuration = configuration
         configuration.runtime = try runtimes.resolve(configuration.runtime)
@@ -64,7 +65,7 @@ public actor FunctionRegistry {
             let latest = FunctionVersion(
                 key: key, version: FunctionVersion.latest, revision: try await self.reserveRevision(), configuration: complete,
                 code: reference, lastModified: time)
-            var record = FunctionRecord(key: key, latest: latest, tags: tags, created: time)
+            var record = FunctionRecord(key: key, latest: latest, tags: tags, codeSigningConfig: codeSigningConfig?.arn, created: time)
             let version = publish ? try await self.publish(&record, description: nil) : latest
             try await self.commit(record)
             return version
@@ -159,6 +160,7 @@ public actor FunctionRegistry {
             record.published.removeAll { $0.version == qualifier }
             record.eventInvokeConfigs[qualifier] = nil
             record.provisioned[qualifier] = nil
+            record.runtimeManagement[qualifier] = nil
             try await self.commitIfChanged(record)
         }
     }
@@ -292,6 +294,7 @@ public actor FunctionRegistry {
             configuration: configuration, code: record.latest.code, lastModified: now())
         record.nextVersionNumber += 1
         record.published.append(version)
+        record.runtimeManagement[version.version] = record.runtimeManagement[FunctionVersion.latest]
         return version
     }
 

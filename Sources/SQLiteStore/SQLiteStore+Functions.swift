@@ -41,14 +41,16 @@ extension SQLiteStore: FunctionStore {
         let function = try connection.prepare(
             """
             INSERT INTO functions (account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified, event_invoke, aliases, alias_urls, url_mode, url_cors, provisioned)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                url_id, url_auth, url_created, url_modified, event_invoke, aliases, alias_urls, url_mode, url_cors, provisioned,
+                code_signing_config, recursive_loop, runtime_management)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET next_version = excluded.next_version,
                 reserved_concurrency = excluded.reserved_concurrency, created = excluded.created, tags = excluded.tags,
                 url_id = excluded.url_id, url_auth = excluded.url_auth, url_created = excluded.url_created,
                 url_modified = excluded.url_modified, event_invoke = excluded.event_invoke, aliases = excluded.aliases,
                 alias_urls = excluded.alias_urls, url_mode = excluded.url_mode, url_cors = excluded.url_cors,
-                provisioned = excluded.provisioned
+                provisioned = excluded.provisioned, code_signing_config = excluded.code_signing_config,
+                recursive_loop = excluded.recursive_loop, runtime_management = excluded.runtime_management
             """)
         function.bind(record.key)
         function.bind(4, Int64(record.nextVersionNumber))
@@ -65,6 +67,9 @@ extension SQLiteStore: FunctionStore {
         function.bind(15, record.url?.invokeMode.rawValue)
         function.bind(16, try record.url?.cors.map { policy throws(SQLiteStoreError) in try encode(policy) })
         function.bind(17, try encode(record.provisioned))
+        function.bind(18, record.codeSigningConfig)
+        function.bind(19, record.recursiveLoop.rawValue)
+        function.bind(20, try encode(record.runtimeManagement))
         try function.run()
 
         let clear = try connection.prepare("DELETE FROM function_versions WHERE account = ? AND region = ? AND name = ?")
@@ -108,7 +113,8 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, next_version, reserved_concurrency, created, tags,
-                url_id, url_auth, url_created, url_modified, event_invoke, aliases, alias_urls, url_mode, url_cors, provisioned
+                url_id, url_auth, url_created, url_modified, event_invoke, aliases, alias_urls, url_mode, url_cors, provisioned,
+                code_signing_config, recursive_loop, runtime_management
             FROM functions
             """)
         defer { statement.reset() }
@@ -134,6 +140,8 @@ extension SQLiteStore: FunctionStore {
                     url: url, aliasURLs: try decode(statement.text(13), of: key),
                     provisioned: try decode(statement.text(16), of: key),
                     eventInvokeConfigs: try decode(statement.text(11), of: key), tags: try decode(statement.text(6), of: key),
+                    recursiveLoop: RecursiveLoop(rawValue: statement.text(18)) ?? .terminate,
+                    runtimeManagement: try decode(statement.text(19), of: key), codeSigningConfig: statement.optionalText(17),
                     created: statement.integer(5)))
         }
         return records

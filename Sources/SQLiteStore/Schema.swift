@@ -165,6 +165,16 @@ enum Schema {
             account TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (account, name)
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE code_signing_configs (
+            account TEXT NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, description TEXT NOT NULL, signing_profiles TEXT NOT NULL,
+            policy TEXT NOT NULL, tags TEXT NOT NULL, modified INTEGER NOT NULL,
+            PRIMARY KEY (account, region, id)
+        ) STRICT, WITHOUT ROWID;
+        ALTER TABLE functions ADD COLUMN code_signing_config TEXT;
+        ALTER TABLE functions ADD COLUMN recursive_loop TEXT NOT NULL DEFAULT 'Terminate';
+        ALTER TABLE functions ADD COLUMN runtime_management TEXT NOT NULL DEFAULT '{}';
+        """,
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.

@@ -13,6 +13,8 @@ public struct SQSRequest: Sendable {
     /// Percent-decoded parameters: of the query, and of a form in the body.
     public let parameters: [(name: String, value: String)]
     public let body: [UInt8]
+    /// `X-Amzn-Trace-Id`.
+    public let trace: String?
     /// Throws where the sender may not: the action as policies name it, and the queue's ARN, nil where none is known beforehand.
     /// Nil for a sender who may do everything in the account.
     public let authorize: Authorization?
@@ -21,7 +23,7 @@ public struct SQSRequest: Sendable {
 
     public init(
         requestID: RequestID, account: String, region: String, path: String, target: String?, parameters: [(name: String, value: String)],
-        body: [UInt8], authorize: Authorization? = nil
+        body: [UInt8], trace: String? = nil, authorize: Authorization? = nil
     ) {
         self.requestID = requestID
         self.account = account
@@ -30,6 +32,7 @@ public struct SQSRequest: Sendable {
         self.target = target
         self.parameters = parameters
         self.body = body
+        self.trace = trace
         self.authorize = authorize
     }
 }
@@ -115,7 +118,7 @@ public struct SQSEndpoint: Sendable {
     }
 
     private func perform(_ action: String, _ members: JSON, _ request: SQSRequest) async throws -> JSON {
-        let caller = SQSService.Caller(account: request.account, region: request.region)
+        let caller = SQSService.Caller(account: request.account, region: request.region, trace: request.trace)
         if let authorize = request.authorize {
             for needed in SQSAction.needed(for: action, Members(members), caller) {
                 do throws(ServiceError) { try authorize(needed.name, needed.queue) } catch { throw SQSError(.accessDenied, error.message) }

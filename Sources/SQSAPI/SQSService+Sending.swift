@@ -16,7 +16,7 @@ extension SQSService {
 
     func send(_ members: Members, _ caller: Caller) async throws -> JSON {
         let queue = try await record(members, caller)
-        let outgoing = try Self.outgoing(members, queue)
+        let outgoing = try Self.outgoing(members, queue, caller)
         guard let result = try await store.enqueue([outgoing.message], to: queue.key, now: now()).first else {
             throw SQSError(.internalFailure, "We encountered an internal error. Please try again.")
         }
@@ -30,7 +30,7 @@ extension SQSService {
         var failed: [(id: String, error: SQSError)] = []
         for (id, entry) in entries {
             do throws(SQSError) {
-                checked.append((id, try Self.outgoing(entry, queue)))
+                checked.append((id, try Self.outgoing(entry, queue, caller)))
             } catch {
                 failed.append((id, error))
             }
@@ -73,7 +73,7 @@ extension SQSService {
 
     // MARK: Checking
 
-    private static func outgoing(_ members: Members, _ queue: QueueRecord) throws(SQSError) -> Outgoing {
+    private static func outgoing(_ members: Members, _ queue: QueueRecord, _ caller: Caller) throws(SQSError) -> Outgoing {
         let settings = QueueAttributes(isFIFO: queue.kind == .fifo, values: queue.attributes)
         let body = try members.required("MessageBody")
         guard !body.isEmpty else { throw Members.missing("MessageBody") }
@@ -87,7 +87,7 @@ extension SQSService {
         guard system.attributes.allSatisfy({ $0.name == "AWSTraceHeader" && $0.type == "String" }) else {
             throw SQSError(.invalidParameterValue, "The only message system attribute that can be sent is AWSTraceHeader, of type String.")
         }
-        var trace: String?
+        var trace = caller.trace
         if case .string(let text)? = system.attributes.first?.value { trace = text }
         let bytes = Array(body.utf8)
         guard bytes.count + attributes.size <= settings.maximumMessageSize else {

@@ -20,6 +20,8 @@ public final class SQSService: Sendable {
     struct Caller: Sendable {
         let account: String
         let region: String
+        /// The request's `X-Amzn-Trace-Id`; a message that names another has that.
+        var trace: String?
     }
 
     static let batchEntries = 10

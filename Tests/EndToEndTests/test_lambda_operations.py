@@ -15,11 +15,7 @@ from harness import lambda_model
 README = pathlib.Path(__file__).parent.parent.parent / "README.md"
 MARKS = "<!-- operations -->", "<!-- /operations -->"
 # Kept and returned, without any influence on what a function does.
-STORED = {
-    "CreateCodeSigningConfig", "GetCodeSigningConfig", "UpdateCodeSigningConfig", "DeleteCodeSigningConfig", "ListCodeSigningConfigs",
-    "ListFunctionsByCodeSigningConfig", "PutFunctionCodeSigningConfig", "GetFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig",
-    "GetRuntimeManagementConfig", "PutRuntimeManagementConfig", "GetFunctionRecursionConfig", "PutFunctionRecursionConfig",
-}
+STORED = {"GetRuntimeManagementConfig", "PutRuntimeManagementConfig"}
 
 
 def outcome(client, operation):

@@ -57,5 +57,5 @@ def test_levels_go_with_json_only(w, name):
 def test_a_callers_trace_reaches_the_function(w, name):
     w.create(name, PYTHON)
     trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-    assert w.call(name, {}, headers={"X-Amzn-Trace-Id": trace})[4] == trace
+    assert w.call(name, {}, headers={"X-Amzn-Trace-Id": trace})[4].startswith(f"{trace};Lineage=")
     assert w.call(name, {}, headers={"X-Amzn-Trace-Id": "nonsense"})[4].startswith("Root=1-")

@@ -25,7 +25,7 @@ import Testing
         #expect(try JSON(parsing: queued.body)["id"]?.string == id)
         #expect(String(decoding: queued.body, as: UTF8.self).contains(#""detail":{"n":1.0}"#))
         let first = try #require(try await other.messages("async:f").first)
-        #expect(first.origin == "bus" && first.attributes == Array("- 0".utf8) && first.body == queued.body)
+        #expect(first.origin == "bus" && first.attributes == Array("-".utf8) && first.body == queued.body)
         let second = try #require(try await other.messages("async:g").first)
         #expect(second.attributes == Array("live 0".utf8) && second.body == Array("1.0".utf8) && second.id != first.id)
         #expect(bus.counted[.delivered] == 3)
@@ -132,7 +132,8 @@ import Testing
         let key = EventBusKey(account: "123456789012", region: "us-east-1", name: "default")
         try await bus.make(key.queue.name, .internal)
         let event = BusEvent(
-            id: "e", detailType: "d", source: "lambda", bus: key, time: 0, resources: [], detail: .object([]), ingested: bus.clock.time, hops: 3)
+            id: "e", detailType: "d", source: "lambda", bus: key, time: 0, resources: [], detail: .object([]), ingested: bus.clock.time,
+            trace: "Root=1-2-3")
         let scheduled = NewMessage(
             body: Array(#"{"source":"aws.events","detail":{}}"#.utf8), attributes: BusMessage.attributes(ofSchedule: "clock"), origin: "schedule")
         let gone = NewMessage(body: Array("{}".utf8), attributes: BusMessage.attributes(ofSchedule: "gone"), origin: "schedule")
@@ -143,7 +144,7 @@ import Testing
         defer { running.cancel() }
         try await until("three deliveries") { bus.counted[.delivered] == 3 }
         try await until("an empty queue") { try await bus.messages(key.queue.name).isEmpty }
-        #expect(try await bus.messages("async:f").first?.attributes == Array("- 3".utf8))
+        #expect(try await bus.messages("async:f").first?.trace == "Root=1-2-3")
         #expect(Set(try await bus.messages("q").map { String(decoding: $0.body, as: UTF8.self) }).contains("7"))
     }
 

@@ -32,7 +32,7 @@ struct TestBus {
             registry: registry, store: queues,
             functions: FunctionTargets(
                 exists: { key, qualifier in Self.functions.contains(key.name) && qualifier != "7" },
-                queue: { QueueKey(account: $0.account, region: $0.region, name: "async:\($0.name)") }, attributes: { Array("\($0 ?? "-") \($1)".utf8) }),
+                queue: { QueueKey(account: $0.account, region: $0.region, name: "async:\($0.name)") }, attributes: { Array(($0 ?? "-").utf8) }),
             clock: rules, client: client,
             observer: EventBusObserver(accepted: { _ in }, matched: { _ in }, delivery: { _, kind in counted.add(kind) }, failure: { _, _, _ in }),
             now: { clock.time })

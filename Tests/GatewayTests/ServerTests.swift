@@ -51,6 +51,12 @@ private struct NoLayers: LayerStore {
     func save(_ layer: LayerRecord) async throws {}
 }
 
+private struct NoCodeSigning: CodeSigningStore {
+    func loadCodeSigningConfigs() async throws -> [CodeSigningConfig] { [] }
+    func save(_ config: CodeSigningConfig) async throws {}
+    func deleteCodeSigningConfig(_ key: CodeSigningConfigKey) async throws {}
+}
+
 /// Answers each event with itself.
 private final class EchoInvoker: Invoker {
     func invoke(_ invocation: Invocation, completion: @escaping (Result<InvocationResult, ServiceError>) -> Void) -> InvocationTicket {
@@ -94,11 +100,13 @@ private struct LiveServer {
         configuration.developmentMode = developmentMode
         configuration.port = port
         configuration.baseURL = "http://127.0.0.1:\(port)"
-        let lambda = LambdaRoutes(registry: registry, layers: layers, baseURL: configuration.baseURL, defaults: (account, region))
+        let codeSigning = try await CodeSigningRegistry(store: NoCodeSigning(), functions: registry, now: { 1000 })
+        let lambda = LambdaRoutes(
+            registry: registry, layers: layers, codeSigning: codeSigning, baseURL: configuration.baseURL, defaults: (account, region))
         let server = try await GatewayServer.start(
             listeningSocket: descriptor, on: loop, configuration: configuration,
             services: GatewayServices(
-                invoker: invoker, routes: lambda.all + TagRoutes(functions: registry, mappings: mappings).all + routes,
+                invoker: invoker, routes: lambda.all + TagRoutes(functions: registry, mappings: mappings, codeSigning: codeSigning).all + routes,
                 access: AccessSnapshot(keys: ["AKIA": VerificationKey(secret: "s", account: account)]),
                 snapshot: await registry.snapshot, wallClock: { Int64(Date().timeIntervalSince1970 * 1000) }))
         await registry.subscribe { snapshot, _ in await server.apply(snapshot) }

@@ -86,6 +86,8 @@ extension FunctionRecord {
             eventInvokeConfigs: Bool.random(using: &generator)
                 ? ["$LATEST": EventInvokeConfig(maximumRetryAttempts: 1, onFailure: "arn:'\"", lastModified: 7), "1": EventInvokeConfig(maximumEventAge: 60, onSuccess: "x", lastModified: 8)]
                 : [:],
-            tags: ["team": "birds"], created: 1)
+            tags: ["team": "birds"], recursiveLoop: Bool.random(using: &generator) ? .allow : .terminate,
+            runtimeManagement: Bool.random(using: &generator) ? ["$LATEST": RuntimeManagement(updateMode: .manual, runtimeVersionARN: "arn:'")] : [:],
+            codeSigningConfig: Bool.random(using: &generator) ? "arn:csc" : nil, created: 1)
     }
 }

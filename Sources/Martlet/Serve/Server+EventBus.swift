@@ -20,7 +20,7 @@ extension Server {
         let clock = events.clock
         let targets = FunctionTargets(
             exists: { functions.has($0, qualifier: $1) }, queue: { AsyncQueue.pending($0) },
-            attributes: { AsyncQueue.attributes(qualifier: $0, hops: $1) })
+            attributes: { AsyncQueue.attributes(qualifier: $0) })
         let observer = EventBusObserver(
             accepted: { metrics.busEvents.with($0.name, "accepted").increment() },
             matched: { metrics.busEvents.with($0.name, "matched").increment() },

@@ -65,6 +65,7 @@ struct Server {
         let registry = try await FunctionRegistry(
             store: store, packages: packages, runtimes: RuntimeCatalog(offered: facts.runtimes.map(\.name)), now: wallMilliseconds)
         let layers = try await LayerRegistry(store: store, packages: packages, now: wallMilliseconds)
+        let codeSigning = try await CodeSigningRegistry(store: store, functions: registry, now: wallMilliseconds)
         let snapshot = await registry.snapshot
         let metrics = ServerMetrics()
         let calls = CallActivities()
@@ -133,7 +134,7 @@ struct Server {
             queues: QueueRoutes(events: events, registry: registry),
             triggers: TriggerRoutes(catalogs: catalogs, registry: registry, now: wallMilliseconds))
         let lambda = LambdaRoutes(
-            registry: registry, layers: layers, baseURL: baseURL, defaults: (configuration.account, configuration.region),
+            registry: registry, layers: layers, codeSigning: codeSigning, baseURL: baseURL, defaults: (configuration.account, configuration.region),
             describe: { version in try await loop.submit { pipeline.value.describe(version) }.get() },
             busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }
         ) {
@@ -144,7 +145,8 @@ struct Server {
             queue: { try await events.queue($0) })
         let history = ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder)
         let routes: [[ControlRoute]] = [
-            lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, RoleRoutes(roles).all, TagRoutes(functions: registry, mappings: mappings).all,
+            lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, RoleRoutes(roles).all,
+            CodeSigningRoutes(codeSigning, functions: registry).all, TagRoutes(functions: registry, mappings: mappings, codeSigning: codeSigning).all,
             TenantRoutes(tenants).all, RouteDomainRoutes(domains: domains, functions: registry, baseURL: baseURL, port: port).all,
             StackRoutes(store: store, now: wallMilliseconds).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
         ]
