@@ -129,6 +129,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "ObjectStorage", dependencies: ["AccessControl", "BlockingThread", "FunctionModel", "Registry", tls] + nio, swiftSettings: strict),
+        .target(
             name: "WorkerNode",
             dependencies: ["CChild", "FunctionModel", "LinuxPrimitives", "Sandbox"] + nio,
             swiftSettings: strict),
@@ -159,8 +161,9 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "AccessControl", "Auditing", "BlockingThread", "CChild", "DeploymentPackages", "DurableQueue", "EventBus", "EventDispatch", "EventPatterns", "EventSourceMappings", "ExternalSources", "FunctionLogs", "FunctionModel",
-                "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "Registry", "ResourcePolicies", "Roles", "SAMTemplates",
-                "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks", "WorkerNode",
+                "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "LinuxPrimitives", "LogsAPI", "Metering", "ObjectEvents", "ObjectStorage", "Registry", "ResourcePolicies", "Roles",
+                "SAMTemplates", "Sandbox", "Scheduler", "Schedules", "SQLiteStore", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool", "WatchedFolders", "Webhooks",
+                "WorkerNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), tls,
             ] + nio + sources.map { .target(name: "\($0.0)Source", condition: .when(traits: [$0.0])) },
             swiftSettings: strict),
@@ -214,6 +217,8 @@ let package = Package(
             name: "SchedulerTests", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Scheduler", "Schedules", "SQLiteStore"],
             swiftSettings: strict),
         .testTarget(name: "ObjectEventsTests", dependencies: ["FunctionModel", "JSONValues", "ObjectEvents"], swiftSettings: strict),
+        .testTarget(
+            name: "ObjectStorageTests", dependencies: ["FunctionModel", "ObjectStorage", "Registry"] + nio, swiftSettings: strict),
         .testTarget(name: "WatchedFoldersTests", dependencies: ["FunctionModel", "ObjectEvents", "WatchedFolders"], swiftSettings: strict),
         .testTarget(name: "TriggersTests", dependencies: ["Triggers"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),

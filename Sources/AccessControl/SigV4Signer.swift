@@ -2,6 +2,9 @@ import Crypto
 
 /// Signs requests as the AWS SDKs do; what it makes, `SigV4Verifier` accepts.
 public enum SigV4Signer {
+    /// The one service whose paths are signed as they go on the wire: they name objects, in which `//` and `..` mean something.
+    public static let s3 = "s3"
+
     /// - Parameters:
     ///   - path: as it goes on the wire, percent-encoded once, without the query.
     ///   - query: as it goes on the wire, without `?`.
@@ -35,7 +38,7 @@ public enum SigV4Signer {
         let day = String(time.prefix(8))
         let scope = "\(day)/\(region)/\(service)/aws4_request"
         let canonical = CanonicalRequest.text(
-            method: method, path: CanonicalRequest.path(path), query: CanonicalRequest.query(query), signedHeaders: signed,
+            method: method, path: service == s3 ? path : CanonicalRequest.path(path), query: CanonicalRequest.query(query), signedHeaders: signed,
             payloadHash: payloadHash)
         let key = SigningKey.derive(secret: keys.secret, date: day, region: region, service: service)
         let code = HMAC<SHA256>.authenticationCode(

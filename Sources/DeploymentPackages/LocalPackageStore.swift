@@ -42,8 +42,24 @@ public final class LocalPackageStore: PackageStore {
     /// - Throws: `ServiceError` `.invalidZipFile`, `.invalidParameterValue` (too large unpacked), `.requestTooLarge`,
     ///   `.codeStorageExceeded` (disk full), `.unavailable` (too many deployments at once).
     public func store(zip archive: [UInt8]) async throws -> CodeReference {
-        try await queue.run { [self] in try storeBlocking(archive) }
+        try await queue.run { [self] in try storeBlocking(.memory(archive), limits) { try Files.write(archive, to: $0, mode: 0o600) } }
     }
+
+    public func store(file: ArchiveFile) async throws -> CodeReference {
+        try await queue.run { [self] in
+            var limits = self.limits
+            limits.archiveBytes = limits.fetchedBytes
+            let mapped: MappedFile
+            do { mapped = try MappedFile(file.path) } catch let error as FileError { throw failure(error, "read a deployment package") }
+            return try storeBlocking(.file(mapped), limits) { blob in
+                try Files.sync(file.path)
+                try Files.makeHardLink(file.path, to: blob)
+            }
+        }
+    }
+
+    /// A name for a file that is to be stored; what is left of it after a crash goes at the next start.
+    public func incomingPath() -> String { "\(directory)/blobs/.incoming-\(UInt64.random(in: 0...UInt64.max))" }
 
     public func reference(sha256: String) async -> CodeReference? {
         PackageDigest.isDigest(sha256) ? existing(sha256) : nil
@@ -113,7 +129,8 @@ public final class LocalPackageStore: PackageStore {
 
     // MARK: - On the queue's threads
 
-    private func storeBlocking(_ archive: [UInt8]) throws -> CodeReference {
+    /// - Parameter keep: makes the archive's file, durably.
+    private func storeBlocking(_ archive: ArchiveBytes, _ limits: UnpackLimits, keep: (_ blob: String) throws -> Void) throws -> CodeReference {
         guard archive.count <= limits.archiveBytes else {
             throw ServiceError(
                 .requestTooLarge,
@@ -134,7 +151,7 @@ public final class LocalPackageStore: PackageStore {
         }
         do {
             try unpack(zip, into: folder)
-            try Files.write(archive, to: blob, mode: 0o600)
+            try keep(blob)
             try changes.withLock { _ in
                 // Two stores of the same archive may meet here: whoever comes second finds the same content in place.
                 try Files.renameUnlessThere(folder, to: packagePath(sha256))

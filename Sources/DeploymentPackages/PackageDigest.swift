@@ -4,6 +4,14 @@ public enum PackageDigest {
     /// 64 lower-case hexadecimal digits.
     public static func sha256(_ bytes: [UInt8]) -> String { hexadecimal(SHA256.hash(data: bytes)) }
 
+    static func sha256(_ bytes: ArchiveBytes) -> String {
+        bytes.withUnsafeBytes { bytes in
+            var hash = SHA256()
+            hash.update(bufferPointer: bytes)
+            return hexadecimal(hash.finalize())
+        }
+    }
+
     /// Whether the text may be used as a digest, and therefore as a file name.
     public static func isDigest(_ text: String) -> Bool {
         text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }

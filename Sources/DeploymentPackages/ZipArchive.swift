@@ -4,6 +4,8 @@ internal import FunctionModel
 public struct UnpackLimits: Hashable, Sendable {
     /// Bytes of the archive itself. Lambda: 50 MB for a direct upload.
     public var archiveBytes: Int
+    /// Bytes of an archive that is not uploaded but fetched.
+    public var fetchedBytes: Int
     /// Bytes of all files together once unpacked. Lambda: 262,144,000.
     public var unpackedBytes: Int
     /// Files, links and folders together, folders that only paths imply included.
@@ -12,9 +14,10 @@ public struct UnpackLimits: Hashable, Sendable {
     public var pathBytes: Int
 
     public init(
-        archiveBytes: Int = 52_428_800, unpackedBytes: Int = 262_144_000, entries: Int = 20_000, pathBytes: Int = 1_024
+        archiveBytes: Int = 52_428_800, fetchedBytes: Int = 262_144_000, unpackedBytes: Int = 262_144_000, entries: Int = 20_000, pathBytes: Int = 1_024
     ) {
         self.archiveBytes = archiveBytes
+        self.fetchedBytes = fetchedBytes
         self.unpackedBytes = unpackedBytes
         self.entries = entries
         self.pathBytes = pathBytes
@@ -45,7 +48,7 @@ struct ZipArchive: Sendable {
         let data: Range<Int>
     }
 
-    let bytes: [UInt8]
+    let bytes: ArchiveBytes
     let limits: UnpackLimits
     /// In the archive's order; no path twice, no file or link above another entry.
     private(set) var entries: [Entry] = []
@@ -53,7 +56,9 @@ struct ZipArchive: Sendable {
     private(set) var directories: [String] = []
 
     /// - Throws: `ServiceError` `.invalidZipFile`, `.invalidParameterValue` (too large unpacked) or `.requestTooLarge`.
-    init(_ bytes: [UInt8], limits: UnpackLimits) throws {
+    init(_ bytes: [UInt8], limits: UnpackLimits) throws { try self.init(.memory(bytes), limits: limits) }
+
+    init(_ bytes: ArchiveBytes, limits: UnpackLimits) throws {
         guard bytes.count <= limits.archiveBytes else {
             throw ServiceError(
                 .requestTooLarge,
@@ -461,7 +466,7 @@ private func quoted(_ name: String) -> String {
 
 private func quoted(_ name: ArraySlice<UInt8>) -> String { quoted(String(decoding: name, as: UTF8.self)) }
 
-extension [UInt8] {
+extension ArchiveBytes {
     fileprivate func word16(at position: Int) throws -> UInt16 {
         guard position >= 0, count - position >= 2 else { throw invalid("it ends in the middle of a record") }
         return UInt16(self[position]) | UInt16(self[position + 1]) << 8

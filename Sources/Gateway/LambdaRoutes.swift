@@ -10,6 +10,7 @@ public struct LambdaRoutes: Sendable {
     let registry: FunctionRegistry
     private let layers: LayerRegistry
     private let codeSigning: CodeSigningRegistry
+    private let archives: (any ObjectArchives)?
     let baseURL: String
     let addresses: FunctionURLAddresses
     private let maximumUpload: Int
@@ -20,10 +21,11 @@ public struct LambdaRoutes: Sendable {
     let busExists: @Sendable (_ account: String, _ region: String, _ name: String) -> Bool
 
     /// - Parameters:
+    ///   - archives: where code comes from that is named by S3 bucket and key; nil where it cannot.
     ///   - baseURL: what function URLs begin with, without a closing slash.
     ///   - defaults: the account and region whose functions are reached as `/fn/NAME`.
     public init(
-        registry: FunctionRegistry, layers: LayerRegistry, codeSigning: CodeSigningRegistry, baseURL: String,
+        registry: FunctionRegistry, layers: LayerRegistry, codeSigning: CodeSigningRegistry, archives: (any ObjectArchives)? = nil, baseURL: String,
         defaults: (account: String, region: String), maximumUpload: Int = 70 * 1024 * 1024,
         describe: @escaping @Sendable (FunctionVersion) async throws -> HostDescription? = { _ in nil },
         busExists: @escaping @Sendable (_ account: String, _ region: String, _ name: String) -> Bool = { _, _, _ in false },
@@ -32,6 +34,7 @@ public struct LambdaRoutes: Sendable {
         self.registry = registry
         self.layers = layers
         self.codeSigning = codeSigning
+        self.archives = archives
         self.baseURL = baseURL
         addresses = FunctionURLAddresses(baseURL: baseURL, defaults: defaults)
         self.describe = describe
@@ -245,14 +248,9 @@ public struct LambdaRoutes: Sendable {
         }
     }
 
-    private func code(_ source: CodeSource, _ request: ControlRequest) async throws(ServiceError) -> NewCode {
-        switch source {
-        case .archive(let bytes): return .archive(bytes)
-        case .stored(let sha256):
-            guard await registry.mayReuse(sha256, account: request.caller.account, isOperator: request.caller.isOperator) else {
-                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
-            }
-            return .stored(sha256: sha256)
+    private func code(_ source: CodeSource, _ request: ControlRequest) async throws -> NewCode {
+        try await source.code(archives, request) { sha256 in
+            await registry.mayReuse(sha256, account: request.caller.account, isOperator: request.caller.isOperator)
         }
     }
 

@@ -7,11 +7,13 @@ public import Registry
 /// Layers: content that several functions have under /opt.
 public struct LayerRoutes: Sendable {
     private let layers: LayerRegistry
+    private let archives: (any ObjectArchives)?
     private let baseURL: String
     private let maximumUpload: Int
 
-    public init(layers: LayerRegistry, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024) {
+    public init(layers: LayerRegistry, archives: (any ObjectArchives)? = nil, baseURL: String, maximumUpload: Int = 70 * 1024 * 1024) {
         self.layers = layers
+        self.archives = archives
         self.baseURL = baseURL
         self.maximumUpload = maximumUpload
     }
@@ -75,23 +77,12 @@ public struct LayerRoutes: Sendable {
         try body.validate()
         guard let source = try body.content?.source() else { return .noContent }
         let version = try await layers.publish(
-            key, code: try Self.code(source, request),
+            // Stored code is reached by its digest only by the operator: who has not uploaded it must not get at it by a number that is no secret.
+            key, code: try await source.code(archives, request) { _ in request.caller.isOperator },
             LayerDescription(
                 description: body.description ?? "", compatibleRuntimes: body.compatibleRuntimes ?? [],
                 compatibleArchitectures: body.compatibleArchitectures ?? [], licenseInfo: body.licenseInfo ?? ""))
         return try .json(LayerVersionResponse(version, of: key, location: location(version)), status: 201)
-    }
-
-    /// Stored code is reached by its digest only by the operator: who has not uploaded it must not get at it by a number that is no secret.
-    private static func code(_ source: CodeSource, _ request: ControlRequest) throws(ServiceError) -> NewCode {
-        switch source {
-        case .archive(let bytes): return .archive(bytes)
-        case .stored(let sha256):
-            guard request.caller.isOperator else {
-                throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")
-            }
-            return .stored(sha256: sha256)
-        }
     }
 
     private func getByArn(_ request: ControlRequest) async throws -> ControlResponse {

@@ -8,6 +8,9 @@ public struct FunctionCode: Decodable, Sendable {
     public var archive: [UInt8]?
     public var s3Bucket: String?
     public var s3Key: String?
+    public var s3ObjectVersion: String?
+    /// `COPY` or `REFERENCE`.
+    public var s3ObjectStorageMode: String?
     public var imageUri: String?
     /// Martlet's own: the SHA-256 of an archive that the server already has.
     public var martletSha256: String?
@@ -16,6 +19,8 @@ public struct FunctionCode: Decodable, Sendable {
         case zipFile = "ZipFile"
         case s3Bucket = "S3Bucket"
         case s3Key = "S3Key"
+        case s3ObjectVersion = "S3ObjectVersion"
+        case s3ObjectStorageMode = "S3ObjectStorageMode"
         case imageUri = "ImageUri"
         case martletSha256 = "MartletSha256"
     }
@@ -27,9 +32,7 @@ public struct FunctionCode: Decodable, Sendable {
 
     /// - Throws: `.invalidParameterValue` for sources that are not offered, bad base64, or archives over the limit.
     public func source() throws(ServiceError) -> CodeSource {
-        if s3Bucket != nil || s3Key != nil {
-            throw ServiceError(.invalidParameterValue, "Code from S3 (S3Bucket, S3Key) is not offered here: send the archive itself as ZipFile")
-        }
+        if s3Bucket != nil || s3Key != nil || s3ObjectVersion != nil { return try object() }
         if imageUri != nil {
             throw ServiceError(
                 .invalidParameterValue, "Container images (ImageUri) are not offered here: send a zip archive as ZipFile")
@@ -54,6 +57,19 @@ public struct FunctionCode: Decodable, Sendable {
             }
             return .stored(sha256: lowercase)
         }
+    }
+
+    private func object() throws(ServiceError) -> CodeSource {
+        guard zipFile == nil, archive == nil, martletSha256 == nil else {
+            throw ServiceError(.invalidParameterValue, "Please do not provide other FunctionCode parameters when providing a ZipFile.")
+        }
+        guard let s3Bucket, let s3Key else {
+            throw ServiceError(.invalidParameterValue, "Please provide both S3Bucket and S3Key to name an archive in S3.")
+        }
+        guard s3ObjectStorageMode == nil || s3ObjectStorageMode == "COPY" else {
+            throw ServiceError(.invalidParameterValue, "S3ObjectStorageMode REFERENCE is not offered here: archives are copied (COPY)")
+        }
+        return .object(bucket: s3Bucket, key: s3Key, version: s3ObjectVersion)
     }
 
     private static let twoSources = ServiceError(
@@ -82,6 +98,8 @@ public enum CodeSource: Sendable {
     case archive([UInt8])
     /// 64 lower-case hexadecimal digits.
     case stored(sha256: String)
+    /// In S3.
+    case object(bucket: String, key: String, version: String?)
 }
 
 public struct EnvironmentRequest: Codable, Sendable {

@@ -38,7 +38,7 @@ struct MartletCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, DeployCommand.self, InvokeCommand.self, ListCommand.self, DescribeCommand.self, DeleteCommand.self,
             LogsCommand.self, UsageCommand.self, ScheduleCommand.self, AsyncCommand.self, QueueCommand.self, SourceCommand.self, BusCommand.self, WebhookCommand.self, RouteCommand.self, WatchCommand.self, TriggersCommand.self, AuditCommand.self, BackupCommand.self, RestoreCommand.self, UpgradeCommand.self, CredentialsCommand.self, TenantCommand.self, KeyCommand.self, RoleCommand.self,
-            ConfigCommand.self, DoctorCommand.self, VersionCommand.self,
+            ConfigCommand.self, DoctorCommand.self, VersionCommand.self, CompletionsCommand.self,
             ServerCommand.self,
         ])
 }

@@ -3,6 +3,8 @@ public import FunctionModel
 /// Code for a function: new bytes, or an archive that is already stored.
 public enum NewCode: Sendable {
     case archive([UInt8])
+    /// Fetched from elsewhere.
+    case file(ArchiveFile)
     /// 64 lower-case hexadecimal digits.
     case stored(sha256: String)
 }

@@ -9,6 +9,8 @@ public protocol PackageStore: Sendable {
     /// - Throws: `ServiceError` with `.invalidParameterValue` or `.invalidZipFile` for a bad archive, `.requestTooLarge` or
     ///   `.codeStorageExceeded` for one over a limit.
     func store(zip: [UInt8]) async throws -> CodeReference
+    /// The same for an archive that lies on the data directory's file system; the file may go afterwards.
+    func store(file: ArchiveFile) async throws -> CodeReference
     /// The archive's reference if it is stored and unpacked.
     func reference(sha256: String) async -> CodeReference?
     /// The path of the original archive, relative to the data directory.
@@ -26,6 +28,7 @@ extension PackageStore {
     func reference(of code: NewCode) async throws -> CodeReference {
         switch code {
         case .archive(let bytes): return try await store(zip: bytes)
+        case .file(let file): return try await store(file: file)
         case .stored(let sha256):
             guard let reference = await reference(sha256: sha256) else {
                 throw ServiceError(.invalidParameterValue, "no stored archive has the SHA-256 \(sha256): upload it as ZipFile")

@@ -1,5 +1,6 @@
 """Code signing configurations and runtime management: kept by tenant and region, linked to functions, and found again after a kill."""
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -37,9 +38,9 @@ def test_a_configurations_life(w):
     assert client.list_tags(Resource=arn)["Tags"] == {"bird": "martlet"}
     assert arn in [c["CodeSigningConfigArn"] for c in client.list_code_signing_configs()["CodeSigningConfigs"]]
     # Another region has its own.
-    elsewhere = w.boto(region_name="eu-west-1")
+    elsewhere = w.boto(region="eu-west-1")
     assert elsewhere.list_code_signing_configs()["CodeSigningConfigs"] == []
-    with pytest.raises(client.exceptions.ResourceNotFoundException):
+    with pytest.raises(elsewhere.exceptions.ResourceNotFoundException):
         elsewhere.get_code_signing_config(CodeSigningConfigArn=arn)
     client.delete_code_signing_config(CodeSigningConfigArn=arn)
     for operation in (client.get_code_signing_config, client.delete_code_signing_config, client.list_functions_by_code_signing_config):
@@ -117,9 +118,11 @@ def test_tenants_do_not_see_each_others_and_all_is_there_after_a_kill(make_world
     assert client.get_function_code_signing_config(FunctionName=name)["CodeSigningConfigArn"] == arn
     assert client.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] == "Allow"
     assert client.get_runtime_management_config(FunctionName=name)["RuntimeVersionArn"] == RUNTIME
-    w.cli("tenant", "create", "shop", "--account", "222222222222")
+    w.cli("tenant", "create", "shop")
     key = w.cli_json("key", "create", "shop")
-    other = w.boto(aws_access_key_id=key["accessKeyId"], aws_secret_access_key=key["secretAccessKey"])
+    other = boto3.session.Session(
+        aws_access_key_id=key["accessKeyId"], aws_secret_access_key=key["secretAccessKey"], region_name="us-east-1",
+    ).client("lambda", endpoint_url=w.endpoint)
     assert other.list_code_signing_configs()["CodeSigningConfigs"] == []
     for operation in (other.get_code_signing_config, other.delete_code_signing_config, other.list_functions_by_code_signing_config):
         with pytest.raises(other.exceptions.ResourceNotFoundException):

@@ -29,7 +29,7 @@ def runs(w, name):
 
 
 def make_queue(w, name, **attributes):
-    sqs = w.boto("sqs")
+    sqs = w.boto(service="sqs")
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return sqs, url, f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
 
@@ -99,7 +99,7 @@ def test_messages_of_a_loop_go_to_their_queues_dead_letters_and_others_run(w, na
     # As code in a function sends it: the trace is a header of the request.
     sqs.meta.events.register("before-send.sqs.SendMessage", lambda request, **_: request.headers.__setitem__("X-Amzn-Trace-Id", trace))
     sqs.send_message(QueueUrl=url, MessageBody="round")
-    w.boto("sqs").send_message(QueueUrl=url, MessageBody="fresh")
+    w.boto(service="sqs").send_message(QueueUrl=url, MessageBody="fresh")
     before = len(runs(w, name))
     w.boto().create_event_source_mapping(FunctionName=name, EventSourceArn=arn, BatchSize=10)
     message, = take(sqs, dead)

@@ -135,3 +135,15 @@ def test_wrong_arguments_end_with_usage(w):
         said = w.cli(*arguments, check=False)
         assert said.returncode != 0 and said.stderr, arguments
     assert "/nonexistent" in w.cli("deploy", "x", "/nonexistent", check=False).stderr
+
+
+def test_completions_are_scripts_that_their_shell_takes(w):
+    bash = w.cli("completions", "bash").stdout
+    assert subprocess.run(["bash", "-n"], input=bash, text=True, capture_output=True).returncode == 0
+    # What the shell is offered after `martlet key `.
+    probe = f"{bash}\nCOMP_WORDS=(martlet key ''); COMP_CWORD=2; COMP_LINE='martlet key '; COMP_POINT=12; _martlet 2>/dev/null; echo \"${{COMPREPLY[*]}}\""
+    offered = subprocess.run(["bash"], input=probe, text=True, capture_output=True).stdout.split()
+    assert {"create", "list", "rotate", "revoke"} <= set(offered), offered
+    assert w.cli_json("completions", "fish")["script"] == w.cli("completions", "fish").stdout.rstrip("\n")
+    assert w.cli("completions", "zsh").stdout.startswith("#compdef martlet")
+    assert w.cli("completions", "tcsh", check=False).returncode == 64

@@ -34,6 +34,7 @@ private final class MemoryPackages: PackageStore {
         stored.withLock { $0[reference.sha256] = reference }
         return reference
     }
+    func store(file: ArchiveFile) async throws -> CodeReference { throw ServiceError(.unsupportedOperation, "no files here") }
     func reference(sha256: String) async -> CodeReference? { stored.withLock { $0[sha256] } }
     func archivePath(sha256: String) async throws -> String { sha256 }
     func merge(_ packages: [String]) async throws -> String { packages.joined() }

@@ -163,9 +163,21 @@ import Testing
         #expect(bytes == [0x50, 0x4B, 3, 4])
     }
 
-    @Test func imagesAndS3AreRefusedByName() throws {
-        let s3 = try LambdaJSON.decode(FunctionCode.self, from: Array(#"{"S3Bucket":"b","S3Key":"k"}"#.utf8))
-        #expect(throws: ServiceError.self) { try s3.source() }
+    @Test func codeInS3IsNamedInFullAndAlone() throws {
+        func source(_ text: String) throws -> CodeSource { try LambdaJSON.decode(FunctionCode.self, from: Array(text.utf8)).source() }
+        guard case .object("b", "k", "7") = try source(#"{"S3Bucket":"b","S3Key":"k","S3ObjectVersion":"7","S3ObjectStorageMode":"COPY"}"#) else {
+            Issue.record("bucket, key and version name an object")
+            return
+        }
+        for text in [
+            #"{"S3Bucket":"b"}"#, #"{"S3Key":"k"}"#, #"{"S3ObjectVersion":"7"}"#, #"{"S3Bucket":"b","S3Key":"k","ZipFile":"UEsDBA=="}"#,
+            #"{"S3Bucket":"b","S3Key":"k","S3ObjectStorageMode":"REFERENCE"}"#,
+        ] {
+            #expect(code { _ = try source(text) } == .invalidParameterValue, "\(text)")
+        }
+    }
+
+    @Test func imagesAreRefusedByName() throws {
         let image = try LambdaJSON.decode(FunctionCode.self, from: Array(#"{"ImageUri":"x"}"#.utf8))
         #expect(throws: ServiceError.self) { try image.source() }
     }

@@ -49,6 +49,7 @@ final class MemoryPackages: PackageStore {
         return reference
     }
 
+    func store(file: ArchiveFile) async throws -> CodeReference { throw ServiceError(.unsupportedOperation, "no files here") }
     func reference(sha256: String) async -> CodeReference? { stored.withLock { $0[sha256] } }
 
     func archivePath(sha256: String) async throws -> String { "blobs/\(sha256).zip" }

@@ -52,6 +52,13 @@ while :; do
         { printf '"'; head -c 6291555 /dev/zero | tr '\0' x; printf '"'; } >/tmp/answer
         set -- --data-binary @/tmp/answer
         ;;
+    shell.protocol)
+        # What the protocol refuses, by its status: restoring, a method, a path, another's request.
+        status() { curl -sS -o /dev/null -w '%{http_code}' "$@"; }
+        printf '"%s %s %s %s"' "$(status "$api/restore/next")" "$(status -X DELETE "$api/invocation/next")" \
+            "$(status -d '{}' "$api/nothing")" "$(status -d '{}' "$api/invocation/none/response")" >/tmp/answer
+        set -- --data-binary @/tmp/answer
+        ;;
     shell.state)
         state=first
         [ -e /tmp/state ] && state=again

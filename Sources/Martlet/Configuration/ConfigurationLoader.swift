@@ -55,6 +55,7 @@ enum ConfigurationLoader {
         guard loading.faults.isEmpty else { throw ConfigurationFault(faults: loading.faults) }
         try validateListen(loading.configuration.listen, dev: loading.configuration.dev)
         try validate(loading.configuration.tls)
+        try validate(loading.configuration.s3)
         let settings = Setting.all.map {
             EffectiveSetting(name: $0.name, value: $0.read(loading.configuration), origin: loading.origins[$0.name] ?? .standard)
         }

@@ -35,6 +35,7 @@ struct ServerConfiguration: Hashable, Sendable {
     var environmentKey = ""
     var rates = Rates()
     var audit = Audit()
+    var s3 = S3()
     var async = Async()
     var queues = Queues()
     var logs = Logs()
@@ -75,6 +76,25 @@ struct ServerConfiguration: Hashable, Sendable {
     struct Audit: Hashable, Sendable {
         /// MB on disk; the oldest entries go first. 0: none is kept.
         var totalMB = 64
+    }
+
+    /// Where the archives of functions and layers come from that are named by bucket and key.
+    struct S3: Hashable, Sendable {
+        /// `https://HOST[:PORT]` or `http://…`; empty for none.
+        var endpoint = ""
+        /// That requests are signed for.
+        var region = "us-east-1"
+        /// Of the default account; without them it has `secrets/ACCOUNT/.s3`, as every other account has.
+        var accessKeyId = ""
+        var secretAccessKey = ""
+        /// Whether a bucket is the first part of the path; otherwise of the host's name.
+        var pathStyle = true
+        /// A PEM file with the authorities to trust instead of the system's; a relative path is below the data directory.
+        var authorities = ""
+        /// Seconds until an archive must be there, 1…900.
+        var timeoutSeconds = 45
+        /// MB of an archive, 1…250.
+        var maximumMB = 250
     }
 
     /// Asynchronous invocations.
@@ -166,6 +186,15 @@ func validate(_ tls: ServerConfiguration.TLS) throws {
     guard tls.certificate.isEmpty != tls.key.isEmpty else { return }
     let (given, missing) = tls.key.isEmpty ? ("tls.certificate", "tls.key") : ("tls.key", "tls.certificate")
     throw ConfigurationFault(faults: ["\(given) is set, but \(missing) is not: TLS needs both"])
+}
+
+/// A key pair is of no use without its other half.
+///
+/// - Throws: `ConfigurationFault`.
+func validate(_ s3: ServerConfiguration.S3) throws {
+    guard s3.accessKeyId.isEmpty != s3.secretAccessKey.isEmpty else { return }
+    let (given, missing) = s3.secretAccessKey.isEmpty ? ("s3.accessKeyId", "s3.secretAccessKey") : ("s3.secretAccessKey", "s3.accessKeyId")
+    throw ConfigurationFault(faults: ["\(given) is set, but \(missing) is not: requests to S3 need both"])
 }
 
 /// Refuses to offer an open door to the network.

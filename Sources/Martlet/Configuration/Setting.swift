@@ -1,5 +1,6 @@
 internal import EventPatterns
 internal import JSONValues
+internal import ObjectStorage
 
 /// One setting: its name in the file, its variable, and how its value gets in and out of the configuration.
 struct Setting: Sendable {
@@ -79,6 +80,18 @@ struct Setting: Sendable {
         integer("rates.perKey", \.rates.perKey, 0...1_000_000),
         integer("rates.keyBurst", \.rates.keyBurst, 0...1_000_000),
         integer("audit.totalMB", \.audit.totalMB, 0...1_048_576),
+        text("s3.endpoint", \.s3.endpoint, "must be the address of a server such as \"https://s3.example.org:9000\", without a path") {
+            $0.isEmpty || S3Endpoint(url: $0, region: "", usesPaths: true) != nil
+        },
+        text("s3.region", \.s3.region, "must be a region such as \"us-east-1\"") {
+            (1...32).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        },
+        text("s3.accessKeyId", \.s3.accessKeyId, "must be the ID of an access key") { $0.utf8.allSatisfy { (0x21...0x7E).contains($0) } },
+        secret("s3.secretAccessKey", \.s3.secretAccessKey),
+        boolean("s3.pathStyle", \.s3.pathStyle),
+        text("s3.authorities", \.s3.authorities, "must be the path of a file") { !$0.utf8.contains(0) },
+        integer("s3.timeoutSeconds", \.s3.timeoutSeconds, 1...900),
+        integer("s3.maximumMB", \.s3.maximumMB, 1...250),
         Setting(
             name: "async.retryDelays",
             fromText: { .array($0.split(separator: ",").map { part in Double(part).map { .number("\($0)") } ?? .string(String(part)) }) },
@@ -132,6 +145,17 @@ struct Setting: Sendable {
             name: name, fromText: { .string($0) }, read: { .string($0[keyPath: path]) },
             write: { configuration, value in
                 guard let text = value.string, isValid(text) else { return reason }
+                configuration[keyPath: path] = text
+                return nil
+            })
+    }
+
+    /// A text that is never shown.
+    private static func secret(_ name: String, _ path: any WritableKeyPath<ServerConfiguration, String> & Sendable) -> Setting {
+        Setting(
+            name: name, fromText: { .string($0) }, read: { .string($0[keyPath: path].isEmpty ? "" : "(set)") },
+            write: { configuration, value in
+                guard let text = value.string else { return "must be a text" }
                 configuration[keyPath: path] = text
                 return nil
             })

@@ -133,8 +133,9 @@ struct Server {
             loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
             queues: QueueRoutes(events: events, registry: registry),
             triggers: TriggerRoutes(catalogs: catalogs, registry: registry, now: wallMilliseconds))
+        let archives = try makeArchives(packages)
         let lambda = LambdaRoutes(
-            registry: registry, layers: layers, codeSigning: codeSigning, baseURL: baseURL, defaults: (configuration.account, configuration.region),
+            registry: registry, layers: layers, codeSigning: codeSigning, archives: archives, baseURL: baseURL, defaults: (configuration.account, configuration.region),
             describe: { version in try await loop.submit { pipeline.value.describe(version) }.get() },
             busExists: { buses.hasBus(EventBusKey(account: $0, region: $1, name: $2)) }
         ) {
@@ -145,7 +146,7 @@ struct Server {
             queue: { try await events.queue($0) })
         let history = ScheduleHistoryRoutes(service: scheduler.service, events: events, store: store, folder: folder)
         let routes: [[ControlRoute]] = [
-            lambda.all, LayerRoutes(layers: layers, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, RoleRoutes(roles).all,
+            lambda.all, LayerRoutes(layers: layers, archives: archives, baseURL: baseURL).all, mappingRoutes.all, PolicyRoutes(policies, functions: registry).all, RoleRoutes(roles).all,
             CodeSigningRoutes(codeSigning, functions: registry).all, TagRoutes(functions: registry, mappings: mappings, codeSigning: codeSigning).all,
             TenantRoutes(tenants).all, RouteDomainRoutes(domains: domains, functions: registry, baseURL: baseURL, port: port).all,
             StackRoutes(store: store, now: wallMilliseconds).all, hooks.all, watches.all, admin.all, sqs.routes, scheduler.routes, eventBus.routes.all, history.all,
@@ -225,6 +226,7 @@ struct Server {
             await gateway.shutdown(limit: .milliseconds(500))
         }
         sqs.service.stop()
+        await archives?.stop()
         folding.cancel()
         keeping.cancel()
         try? await folder.flushNow()
