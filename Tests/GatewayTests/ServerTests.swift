@@ -107,7 +107,8 @@ private struct LiveServer {
         let server = try await GatewayServer.start(
             listeningSocket: descriptor, on: loop, configuration: configuration,
             services: GatewayServices(
-                invoker: invoker, routes: lambda.all + TagRoutes(functions: registry, mappings: mappings, codeSigning: codeSigning).all + routes,
+                invoker: invoker, routes: lambda.all + CodeSigningRoutes(codeSigning, functions: registry).all
+                    + TagRoutes(functions: registry, mappings: mappings, codeSigning: codeSigning).all + routes,
                 access: AccessSnapshot(keys: ["AKIA": VerificationKey(secret: "s", account: account)]),
                 snapshot: await registry.snapshot, wallClock: { Int64(Date().timeIntervalSince1970 * 1000) }))
         await registry.subscribe { snapshot, _ in await server.apply(snapshot) }
