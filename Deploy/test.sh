@@ -79,8 +79,8 @@ for folder in Runtimes/*/tests; do
 done
 selection=
 if $quick; then selection=" and not long"; fi
-run_pytest SandboxSecurityTests Tests/SandboxSecurityTests -m "not alone$selection"
 # Most of their time the tests wait: two files at a time.
+run_pytest SandboxSecurityTests Tests/SandboxSecurityTests -m "not alone$selection" -n 2 --dist loadfile
 run_pytest EndToEndTests Tests/EndToEndTests -m "not alone$selection" -n 2 --dist loadfile
 run_pytest EndToEndTests-alone Tests/EndToEndTests -m "alone$selection"
 

@@ -13,7 +13,11 @@ import Testing
     private func record(_ environment: [String: String]) -> FunctionRecord {
         var generator = SeededGenerator(seed: 7)
         var record = FunctionRecord.sample("hello", using: &generator)
-        record.latest.configuration.environment = environment
+        var configuration = record.latest.configuration
+        configuration.environment = environment
+        record.latest = FunctionVersion(
+            key: record.key, version: record.latest.version, revision: record.latest.revision, configuration: configuration, code: record.latest.code,
+            lastModified: record.latest.lastModified)
         record.published = []
         return record
     }
