@@ -101,8 +101,8 @@ class Builtins(Channel):
 
 
 class Environment(Channel):
-    # Set by the runtime for each request.
-    changing = {"_X_AMZN_TRACE_ID"}
+    # Set by the runtime for each request, or for each environment: nobody may have another's keys.
+    changing = {"_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"}
     at_start = dict(os.environ)
 
     def look(self):
@@ -439,7 +439,15 @@ class Ports(Channel):
             except OSError:
                 continue
             for line in lines:
-                yield "%s %s %s state %s" % (protocol, *line.split()[1:4])
+                entry = "%s %s %s state %s" % (protocol, *line.split()[1:4])
+                if entry != self.platforms():
+                    yield entry
+
+    @staticmethod
+    def platforms():
+        """The listener by which functions call the platform; it is made with the network, before any of their code runs."""
+        port = os.environ.get("AWS_ENDPOINT_URL", "").rpartition(":")[2]
+        return "tcp 0100007F:%04X 00000000:0000 state 0A" % int(port) if port.isdigit() else None
 
     def mark(self, request_id):
         listener = socket.socket()

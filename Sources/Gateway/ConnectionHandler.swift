@@ -692,11 +692,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    func closeWhenIdle() {
+    /// - Parameter awaitsFirst: whether a connection that has not had its first request may still get it: the peer cannot know
+    ///   that it has to come again.
+    func closeWhenIdle(awaitsFirst: Bool) {
         request.keepAlive = false
         switch phase {
-        // Its first request may be on the way, and it was accepted: its peer cannot know that it has to come again.
-        case .idle where sequence == 0: deadline = min(deadline, core.loop.now + core.configuration.lingerTimeout)
+        case .idle where awaitsFirst && sequence == 0: deadline = min(deadline, core.loop.now + core.configuration.lingerTimeout)
         case .idle where queue.isEmpty: context?.close(promise: nil)
         case .discarding: context?.close(promise: nil)
         case .lingering: if request.isSent { context?.close(promise: nil) }

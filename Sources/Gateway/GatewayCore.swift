@@ -192,10 +192,11 @@ final class GatewayCore {
     }
 
     /// Closes idle connections now and the others after their answers; completes when none is left.
-    func closeConnections() -> EventLoopFuture<Void> {
+    /// - Parameter awaitsFirst: those that have not had their first request get a moment for it.
+    func closeConnections(awaitsFirst: Bool = false) -> EventLoopFuture<Void> {
         beginDrain()
         isClosing = true
-        for connection in connections.values { connection.closeWhenIdle() }
+        for connection in connections.values { connection.closeWhenIdle(awaitsFirst: awaitsFirst) }
         let promise = loop.makePromise(of: Void.self)
         if connections.isEmpty { promise.succeed() } else { whenEmpty.append(promise) }
         return promise.futureResult

@@ -197,12 +197,13 @@ public final class GatewayServer: Sendable {
 
     /// Stops accepting, closes idle connections at once, finishes accepted requests; at the limit the rest is answered
     /// with 503. Returns when no connection is left.
-    public func shutdown(limit: TimeAmount) async {
+    /// - Parameter awaitsFirst: whether connections that have sent nothing yet get a moment for their first request.
+    public func shutdown(limit: TimeAmount, awaitsFirst: Bool = false) async {
         await beginDrain()
         try? await listener.close().get()
         let core = self.core
         let ended = loop.submit {
-            let ended = core.value.closeConnections()
+            let ended = core.value.closeConnections(awaitsFirst: awaitsFirst)
             let timers = [
                 self.loop.scheduleTask(in: limit) { core.value.abortConnections() },
                 // A peer that does not take its 503 must not hold the process.

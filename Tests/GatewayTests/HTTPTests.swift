@@ -305,6 +305,19 @@ import Testing
         try ended.wait()
     }
 
+    @Test func whoHasJustComeMayStillAskWhereAnotherTakesOver() throws {
+        let gateway = try EmbeddedGateway()
+        let ended = gateway.core.closeConnections(awaitsFirst: true)
+        gateway.loop.run()
+        try #require(!gateway.isClosed)
+        gateway.request("GET", "/martlet/v1/health")
+        let response = gateway.response()
+        #expect(response?.status == 503 && response?.fields["connection"] == "close")
+        gateway.loop.run()
+        try #require(gateway.isClosed)
+        try ended.wait()
+    }
+
     @Test func acceptedRequestIsFinishedFirst() throws {
         let gateway = try EmbeddedGateway()
         gateway.request("GET", "/fn/hello")

@@ -253,7 +253,7 @@ struct Server {
     /// Another process will accept from the same socket: connections of this one get all their answers before anything is
     /// refused, since nobody told their peers to stay away.
     private func handOver(_ gateway: GatewayServer) async {
-        await gateway.shutdown(limit: .milliseconds(Int64(configuration.drainSeconds) * 900))
+        await gateway.shutdown(limit: .milliseconds(Int64(configuration.drainSeconds) * 900), awaitsFirst: true)
     }
 
     private func makePipeline(
