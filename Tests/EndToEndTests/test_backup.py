@@ -16,8 +16,14 @@ from test_tenants import Tenant
 @pytest.fixture(scope="module")
 def busy(scratch):
     with world(scratch / "busy", dev=False) as made:
-        made.create("kept", ECHO)
+        made.create("kept", {"app.py": NAMES, ".archive": "a", ".incoming-x": "b", "packages/.incoming-y/z": "c"})
         yield made
+
+
+NAMES = """import os
+def handler(event, context):
+    return sorted(os.path.join(folder, name)[len('/var/task/'):] for folder, _, names in os.walk('/var/task') for name in names if name.startswith(('.', 'z')))
+"""
 
 
 def backup(w, path, *arguments, check=True):
@@ -81,6 +87,7 @@ def test_everything_is_there_again(busy, scratch):
             bodies |= {message["Body"] for message in got}
         assert bodies == {f"order {number}" for number in range(20)}
         assert "CreateFunction" in copy.cli("audit").stdout
+        assert second.call("kept") == [".archive", ".incoming-x", "packages/.incoming-y/z"], "whatever a function's files are called"
     assert shop.boto().get_function(FunctionName="till")["Configuration"]["State"] == "Active", "the first server goes on"
 
 

@@ -54,7 +54,11 @@ struct BackupWriter {
 
     private func pack(_ staging: String, _ tar: String) throws -> Int {
         let unfinished = "\(staging)/.archive"
-        var arguments = [tar, "--create", "--file", unfinished, "--sparse", "--numeric-owner", "--exclude=.incoming-*", "--exclude=.archive"]
+        // What is being stored, by its place: a function's own files may have any name.
+        var arguments = [
+            tar, "--create", "--file", unfinished, "--sparse", "--numeric-owner", "--anchored", "--no-wildcards-match-slash",
+            "--exclude=blobs/.incoming-*", "--exclude=packages/.incoming-*",
+        ]
         if target.hasSuffix(".gz") || target.hasSuffix(".tgz") { arguments.append("--gzip") }
         if target.hasSuffix(".zst") { arguments.append("--zstd") }
         // The manifest first, so that a reader knows at once what it has.
