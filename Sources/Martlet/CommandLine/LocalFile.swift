@@ -49,7 +49,8 @@ enum LocalFile {
         }
     }
 
-    /// Writes by way of a temporary name, so that nobody ever reads half of it.
+    /// Writes by way of a temporary name, so that nobody ever reads half of it, also after a power loss: it is on the disk when
+    /// this returns.
     static func write(_ bytes: [UInt8], to path: String) throws {
         let temporary = "\(path).\(UInt64.random(in: 0...UInt64.max))"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -65,8 +66,13 @@ enum LocalFile {
             }
             rest = rest.dropFirst(count)
         }
+        let isKept = fsync(descriptor) == 0
         close(descriptor)
-        guard rename(temporary, path) == 0 else { throw failure("write", path) }
+        guard isKept, rename(temporary, path) == 0 else { throw failure("write", path) }
+        let folder = open(path.lastIndex(of: "/").map { path[..<$0].isEmpty ? "/" : String(path[..<$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw failure("open the folder of", path) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw failure("keep", path) }
     }
 
     static func names(in path: String) throws -> [String] {
