@@ -221,7 +221,8 @@ extension ConnectionHandler {
             if case .functionURL = request.target { throw Self.forbidden }
             throw Refusal(error)
         }
-        if let key = request.caller?.accessKeyID { try checkRate(core.delay(key: key), of: "the access key \(key)") }
+        // A copy's key lives as long as its invocation: counting them would only push out those that are worth it.
+        if session == nil, let key = request.caller?.accessKeyID { try checkRate(core.delay(key: key), of: "the access key \(key)") }
     }
 
     // MARK: Dispatch
