@@ -7,10 +7,10 @@ public enum AuditScope {
         "SendMessage", "SendMessageBatch", "DeleteMessage", "DeleteMessageBatch", "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "PutEvents",
     ]
 
-    /// - Parameter operation: as AWS names it; nil for a route of Martlet's own.
+    /// - Parameter operation: as AWS names it; empty where the call should name one and does not, nil for a route of Martlet's own.
     public static func covers(method: String, operation: String?) -> Bool {
-        if method == "GET" || method == "HEAD" { return false }
-        guard let operation else { return true }
-        return !data.contains(operation) && !readingPrefixes.contains { operation.hasPrefix($0) }
+        // The query protocol changes things by GET, too: where there is a name, that counts.
+        guard let operation else { return method != "GET" && method != "HEAD" }
+        return !operation.isEmpty && !data.contains(operation) && !readingPrefixes.contains { operation.hasPrefix($0) }
     }
 }

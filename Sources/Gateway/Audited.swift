@@ -20,7 +20,7 @@ struct Audited: Sendable {
     /// nil for a call that is not kept.
     init?(_ request: ControlRequest, _ route: ControlRoute) {
         guard route.access != .open, route.isAudited else { return nil }
-        let named = Self.operation(request)
+        let named = Self.operation(request, isQueryProtocol: route.hasQueryErrors)
         guard AuditScope.covers(method: request.method, operation: named) else { return nil }
         self.request = request
         operation = named ?? "\(route.method) \(route.pattern)"
@@ -44,12 +44,13 @@ struct Audited: Sendable {
     }
 
     /// As AWS names it.
-    private static func operation(_ request: ControlRequest) -> String? {
+    private static func operation(_ request: ControlRequest, isQueryProtocol: Bool) -> String? {
         if let target = request.headers.first(where: { ASCIIText.equalIgnoringCase($0.name, "x-amz-target") })?.value {
             return target.split(separator: ".").last.map { String($0.prefix(64)) }
         }
-        if request.path == "/" || request.query.contains(where: { $0.name == "Action" }) {
-            return parameters(request).first { $0.name == "Action" }.map { String($0.value.prefix(64)) }
+        // Also at a queue's own address, where older clients send their messages.
+        if isQueryProtocol {
+            return parameters(request).first { $0.name == "Action" }.map { String($0.value.prefix(64)) } ?? ""
         }
         return ServiceModel.lambda.operation(method: request.method, path: request.path, query: request.query)?.name
     }

@@ -107,6 +107,12 @@ def test_the_log_says_who_changed_what(closed):
     sqs.list_queues()
     shop.boto().get_function(FunctionName="till")
     shop.boto().invoke(FunctionName="till")
+    # The older protocol, at the queue's own address.
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"Action=SendMessage&MessageBody=x&Version=2012-11-05", b"Action=ReceiveMessage&Version=2012-11-05", b"Action=PurgeQueue&Version=2012-11-05"):
+        answer = shop.w.http("POST", f"/{shop.account}/orders", body, shop.w.signed(
+            "POST", f"/{shop.account}/orders", body, form, service="sqs", key=shop.key["accessKeyId"], secret=shop.key["secretAccessKey"]), sign=None)
+        assert answer.status == 200, answer
     shop.boto("events").put_rule(Name="all", EventPattern='{"source":["a"]}')
     with pytest.raises(ClientError):
         shop.boto().delete_function(FunctionName="nobody")
@@ -114,7 +120,7 @@ def test_the_log_says_who_changed_what(closed):
     mine = [(e["operation"], e["resource"], e["status"], e["error"]) for e in entries(w, "--account", shop.account)]
     assert mine == [
         ("CreateFunction", "till", 201, None), ("CreateFunction", "till", 409, "ResourceConflictException"),
-        ("TagResource", f"arn:aws:lambda:us-east-1:{shop.account}:function:till", 204, None), ("CreateQueue", "orders", 200, None),
+        ("TagResource", f"arn:aws:lambda:us-east-1:{shop.account}:function:till", 204, None), ("CreateQueue", "orders", 200, None), ("PurgeQueue", f"{shop.account} orders", 200, None),
         ("PutRule", "all", 200, None), ("DeleteFunction", "nobody", 404, "ResourceNotFoundException"),
     ]
     for entry in entries(w, "--account", shop.account):
