@@ -65,9 +65,7 @@ public actor RouteRegistry {
     private let rules: DomainRules
     private let now: @Sendable () -> Int64
     private var subscribers: [Subscriber] = []
-    private var isChanging = false
-    /// Bounded by the edge's limit on management requests.
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let turn = SerialTurn()
 
     /// - Parameter now: milliseconds since 1970.
     public init(store: any RouteStore, rules: DomainRules, now: @escaping @Sendable () -> Int64) async throws {
@@ -99,8 +97,8 @@ public actor RouteRegistry {
     @discardableResult
     public func put(_ name: String, by caller: Caller, _ change: Change) async throws -> RouteDomain {
         let name = try rules.checked(name)
-        await waitForTurn()
-        defer { passTurn() }
+        await turn.wait()
+        defer { turn.pass() }
         let known = snapshot.domains[name]?.domain
         if let known {
             guard known.account == caller.account, known.region == caller.region else {
@@ -126,8 +124,8 @@ public actor RouteRegistry {
 
     /// - Throws: `.resourceNotFound`.
     public func delete(_ name: String, account: String, region: String) async throws {
-        await waitForTurn()
-        defer { passTurn() }
+        await turn.wait()
+        defer { turn.pass() }
         let domain = try domain(name, account: account, region: region)
         try await store.deleteDomain(domain.name)
         await publish(domain.name, nil)
@@ -137,19 +135,6 @@ public actor RouteRegistry {
         let next = snapshot.replacing(name, by: domain)
         snapshot = next
         for subscriber in subscribers { await subscriber(next) }
-    }
-
-    /// Changes suspend while they write; without a turn a second one could read a domain that is about to be replaced.
-    private func waitForTurn() async {
-        guard isChanging else {
-            isChanging = true
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    private func passTurn() {
-        if waiting.isEmpty { isChanging = false } else { waiting.removeFirst().resume() }
     }
 
     private static func newID() -> String {

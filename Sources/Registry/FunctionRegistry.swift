@@ -22,7 +22,7 @@ public actor FunctionRegistry {
     private let packages: any PackageStore
     let now: @Sendable () -> Int64
     private var subscribers: [Subscriber] = []
-    private var turn = SerialTurn()
+    private let turn = SerialTurn()
 
     /// - Parameter now: milliseconds since 1970.
     public init(
@@ -331,32 +331,10 @@ public actor FunctionRegistry {
 
     /// Changes suspend while they write; without a turn a second one could read a record that is about to be replaced.
     func exclusively<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
-        await waitForTurn()
-        defer { passTurn() }
+        await turn.wait()
+        defer { turn.pass() }
         return try await work()
     }
-
-    private func waitForTurn() async {
-        guard turn.isTaken else {
-            turn.isTaken = true
-            return
-        }
-        await withCheckedContinuation { turn.waiting.append($0) }
-    }
-
-    private func passTurn() {
-        guard !turn.waiting.isEmpty else {
-            turn.isTaken = false
-            return
-        }
-        turn.waiting.removeFirst().resume()
-    }
-}
-
-/// Who may change something now. The waiting are bounded by the edge's limit on control-plane requests.
-private struct SerialTurn {
-    var isTaken = false
-    var waiting: [CheckedContinuation<Void, Never>] = []
 }
 
 public enum TagRules {

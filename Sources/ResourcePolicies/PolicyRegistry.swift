@@ -8,9 +8,7 @@ public actor PolicyRegistry {
     public private(set) var snapshot: PolicySnapshot
     private let store: any PolicyStore
     private var subscribers: [Subscriber] = []
-    private var isChanging = false
-    /// Bounded by the edge's limit on management requests.
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let turn = SerialTurn()
 
     public init(store: any PolicyStore) async throws {
         self.store = store
@@ -61,8 +59,8 @@ public actor PolicyRegistry {
     /// - Parameter isThere: nil asks for the function itself.
     public func keepOnly(of function: FunctionKey, where isThere: @Sendable (_ qualifier: String?) -> Bool) async throws {
         guard snapshot.policies.keys.contains(where: { $0.function == function && !isThere($0.qualifier) }) else { return }
-        await waitForTurn()
-        defer { passTurn() }
+        await turn.wait()
+        defer { turn.pass() }
         for resource in snapshot.policies.keys where resource.function == function && !isThere(resource.qualifier) {
             try await store.save(nil, for: resource)
             await publish(nil, for: resource)
@@ -72,8 +70,8 @@ public actor PolicyRegistry {
     private func change(
         _ resource: PolicyResource, _ expectedRevision: String?, _ body: @Sendable ([PolicyStatement]) throws(ServiceError) -> [PolicyStatement]
     ) async throws {
-        await waitForTurn()
-        defer { passTurn() }
+        await turn.wait()
+        defer { turn.pass() }
         let known = snapshot.policies[resource]
         if let expectedRevision, let known, known.revision != expectedRevision {
             throw ServiceError(
@@ -91,18 +89,5 @@ public actor PolicyRegistry {
         let next = PolicySnapshot(generation: snapshot.generation + 1, policies: policies)
         snapshot = next
         for subscriber in subscribers { await subscriber(next) }
-    }
-
-    /// Changes suspend while they write; without a turn a second one could read a policy that is about to be replaced.
-    private func waitForTurn() async {
-        guard isChanging else {
-            isChanging = true
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    private func passTurn() {
-        if waiting.isEmpty { isChanging = false } else { waiting.removeFirst().resume() }
     }
 }

@@ -70,9 +70,7 @@ public actor RoleRegistry {
     public private(set) var snapshot: RoleSnapshot
     private let store: any RoleStore
     private var subscribers: [Subscriber] = []
-    private var isChanging = false
-    /// Bounded by the edge's limit on management requests.
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let turn = SerialTurn()
 
     /// - Throws: also for a stored document that cannot be read: what it denies must not be allowed by default.
     public init(store: any RoleStore) async throws {
@@ -120,8 +118,8 @@ public actor RoleRegistry {
     }
 
     private func change(_ role: RoleKey, to policy: RolePolicy?) async throws {
-        await waitForTurn()
-        defer { passTurn() }
+        await turn.wait()
+        defer { turn.pass() }
         if policy != nil, snapshot.policies[role] == nil {
             let count = snapshot.policies.keys.count { $0.account == role.account }
             guard count < Self.maximumRoles else {
@@ -134,18 +132,5 @@ public actor RoleRegistry {
         let next = RoleSnapshot(generation: snapshot.generation + 1, policies: policies)
         snapshot = next
         for subscriber in subscribers { await subscriber(next) }
-    }
-
-    /// Changes suspend while they write; without a turn a later one could be published before an earlier one.
-    private func waitForTurn() async {
-        guard isChanging else {
-            isChanging = true
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    private func passTurn() {
-        if waiting.isEmpty { isChanging = false } else { waiting.removeFirst().resume() }
     }
 }
