@@ -42,17 +42,19 @@ struct EventAttributes: Codable, Sendable {
     var qualifier: String?
     /// JSON text.
     var clientContext: String?
+    var tenantID: String?
     var terms: DeliveryTerms?
 
     var encoded: [UInt8] {
-        guard qualifier != nil || clientContext != nil || terms != nil else { return [] }
+        guard qualifier != nil || clientContext != nil || tenantID != nil || terms != nil else { return [] }
         // Texts and numbers always have a JSON form.
         return (try? JSONEncoder().encode(self)).map { [UInt8]($0) } ?? []
     }
 
-    init(qualifier: String? = nil, clientContext: String? = nil) {
+    init(qualifier: String? = nil, clientContext: String? = nil, tenantID: String? = nil) {
         self.qualifier = qualifier
         self.clientContext = clientContext
+        self.tenantID = tenantID
     }
 
     init(_ bytes: [UInt8]) {

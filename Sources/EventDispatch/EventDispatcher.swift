@@ -86,7 +86,9 @@ public final class EventDispatcher: EventAcceptor {
         let key = AsyncQueue.pending(invocation.function)
         let message = NewMessage(
             id: invocation.requestID, body: Array(invocation.event.readableBytesView),
-            attributes: EventAttributes(qualifier: invocation.qualifier, clientContext: invocation.clientContext).encoded,
+            attributes: EventAttributes(
+                qualifier: invocation.qualifier, clientContext: invocation.clientContext, tenantID: invocation.tenantID
+            ).encoded,
             deduplicationKey: invocation.deduplicationKey, trace: invocation.traceID, origin: invocation.trigger.name)
         acceptances += 1
         let number = acceptances
@@ -291,7 +293,7 @@ public final class EventDispatcher: EventAcceptor {
         _ = invoker.invoke(
             Invocation(
                 requestID: message.id, function: function, qualifier: attributes.qualifier, trigger: Trigger(origin: message.origin), event: ByteBuffer(bytes: attempt.payload),
-                clientContext: attributes.clientContext, traceID: attempt.trace, arrived: submitted, arrivedMilliseconds: now,
+                clientContext: attributes.clientContext, tenantID: attributes.tenantID, traceID: attempt.trace, arrived: submitted, arrivedMilliseconds: now,
                 attempt: UInt32(clamping: message.receives), ageMilliseconds: UInt32(clamping: now - message.sent), watch: watch)
         ) { [self] result in
             let wait = watch.dispatched.map { ($0 - submitted).nanoseconds / 1_000_000 }
@@ -322,6 +324,8 @@ public final class EventDispatcher: EventAcceptor {
     /// Nothing of the function's own: it is tried again for as long as the event may live.
     private func failed(_ attempt: EventAttempt, _ error: ServiceError, wait: Int64?) {
         if error.code == .recursiveInvocation { return giveUp(attempt, .recursiveInvocation, wait: wait) }
+        // What is wrong with the event itself is as wrong the next time.
+        if error.code == .invalidParameterValue { return giveUp(attempt, .retriesExhausted, wait: wait) }
         let message = attempt.claimed.message
         let isThrottle = error.code == .tooManyRequests || error.code == .tooManyRequestsFunction
         let failure = Settlement.Failure(

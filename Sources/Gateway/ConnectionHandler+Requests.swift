@@ -314,7 +314,7 @@ extension ConnectionHandler {
             target = try FunctionTarget(decoded, qualifier: qualifier, account: caller.account, region: caller.region, allowsOthers: true)
             try request.role?.check(PolicyCall.invoke, on: PolicyResource(function: target.key, qualifier: target.qualifier).arn)
             if target.key.account != caller.account { try checkPolicy(target, caller) }
-            _ = try core.snapshot.version(target.key, qualifier: target.qualifier)
+            try core.snapshot.version(target.key, qualifier: target.qualifier).check(tenantID: request.fields.tenantID)
         } catch {
             throw Refusal(LambdaOperations.invokeFault(name: decoded, qualifier: qualifier) ?? error)
         }
@@ -329,8 +329,8 @@ extension ConnectionHandler {
         }
         return Invocation(
             requestID: request.id, function: target.key, qualifier: target.qualifier, trigger: .invoke, event: event,
-            wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), traceID: traceID, arrived: request.arrived,
-            arrivedMilliseconds: request.arrivedMilliseconds, deduplicationKey: try idempotencyKey())
+            wantsLogTail: request.fields.logType == "Tail", clientContext: try clientContext(), tenantID: request.fields.tenantID, traceID: traceID,
+            arrived: request.arrived, arrivedMilliseconds: request.arrivedMilliseconds, deduplicationKey: try idempotencyKey())
     }
 
     /// What its owner has not allowed is refused, whether there is such a function or not.

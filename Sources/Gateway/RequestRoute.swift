@@ -89,6 +89,7 @@ struct RequestFields {
     var invocationType: String?
     var logType: String?
     var clientContext: String?
+    var tenantID: String?
     var traceID: String?
     /// Martlet's own: of several `Event` invocations with one key, one runs.
     var idempotencyKey: String?
@@ -117,6 +118,7 @@ struct RequestFields {
             case 14 where ASCIIText.equalIgnoringCase(name, "sec-fetch-site"): fetchSite = value
             case 14 where ASCIIText.equalIgnoringCase(name, "x-amz-log-type"): logType = value
             case 15 where ASCIIText.equalIgnoringCase(name, "x-amzn-trace-id"): traceID = value
+            case 15 where ASCIIText.equalIgnoringCase(name, "x-amz-tenant-id"): tenantID = value
             case 20 where ASCIIText.equalIgnoringCase(name, "x-amz-client-context"): clientContext = value
             case 21 where ASCIIText.equalIgnoringCase(name, "x-amz-invocation-type"): invocationType = value
             case 25 where ASCIIText.equalIgnoringCase(name, "x-martlet-idempotency-key"): idempotencyKey = value

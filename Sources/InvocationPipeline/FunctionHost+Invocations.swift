@@ -40,7 +40,7 @@ extension FunctionHost {
         pipeline.busyChanged(self)
         let head = InvocationHead(
             requestID: call.invocation.requestID, deadlineMilliseconds: deadline,
-            arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext,
+            arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext, tenantID: call.invocation.tenantID,
             traceID: Lineage.adding(lineageTag, to: call.invocation.trace), streams: call.invocation.stream != nil)
         if let session = sessions[worker.value] {
             session.isLive = true

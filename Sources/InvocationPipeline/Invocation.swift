@@ -14,6 +14,8 @@ public struct Invocation {
     public let wantsLogTail: Bool
     /// The decoded `X-Amz-Client-Context` JSON text.
     public let clientContext: String?
+    /// `X-Amz-Tenant-Id`: for whom of the function's own customers it runs; only functions with a `TenancyConfig` have one, and always.
+    public let tenantID: String?
     /// The caller's `X-Amzn-Trace-Id`, as `TraceHeader.readable` lets through; nil for one of the invocation's own.
     public let traceID: String?
     public let arrived: NIODeadline
@@ -32,8 +34,8 @@ public struct Invocation {
 
     public init(
         requestID: RequestID, function: FunctionKey, qualifier: String? = nil, trigger: Trigger, event: ByteBuffer,
-        wantsLogTail: Bool = false, clientContext: String? = nil, traceID: String? = nil, arrived: NIODeadline, arrivedMilliseconds: Int64,
-        attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil, deduplicationKey: String? = nil,
+        wantsLogTail: Bool = false, clientContext: String? = nil, tenantID: String? = nil, traceID: String? = nil, arrived: NIODeadline,
+        arrivedMilliseconds: Int64, attempt: UInt32 = 1, ageMilliseconds: UInt32 = 0, watch: AttemptWatch? = nil, deduplicationKey: String? = nil,
         stream: ResponseStream? = nil
     ) {
         self.requestID = requestID
@@ -43,6 +45,7 @@ public struct Invocation {
         self.event = event
         self.wantsLogTail = wantsLogTail
         self.clientContext = clientContext
+        self.tenantID = tenantID
         self.traceID = traceID
         self.arrived = arrived
         self.arrivedMilliseconds = arrivedMilliseconds

@@ -138,8 +138,12 @@ public final class InvocationPipeline: Invoker {
     private func version(of invocation: Invocation) throws(ServiceError) -> FunctionVersion {
         let record = try snapshot.record(invocation.function)
         if let traceID = invocation.traceID { try record.checkRecursion(trace: traceID) }
-        guard let qualifier = invocation.qualifier else { return record.latest }
+        guard let qualifier = invocation.qualifier else {
+            try record.latest.check(tenantID: invocation.tenantID)
+            return record.latest
+        }
         guard let version = aliasSplits.version(of: record, qualifier: qualifier) else { throw record.unknown(qualifier: qualifier) }
+        try version.check(tenantID: invocation.tenantID)
         return version
     }
 

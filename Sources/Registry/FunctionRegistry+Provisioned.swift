@@ -8,6 +8,7 @@ extension FunctionRegistry {
         try await exclusively {
             var record = try self.snapshot.record(key)
             try record.checkProvisionable(qualifier)
+            try record.refuseTenancy(for: "Provisioned concurrency")
             let others = record.totalProvisionedConcurrency - (record.provisioned[qualifier]?.requested ?? 0)
             if let reserved = record.reservedConcurrency {
                 guard others + requested <= reserved else {

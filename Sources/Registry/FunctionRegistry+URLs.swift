@@ -23,6 +23,7 @@ extension FunctionRegistry {
         try await exclusively {
             var record = try self.snapshot.record(key)
             try record.checkURLAlias(alias)
+            try record.refuseTenancy(for: "A function URL")
             guard record.url(of: alias) == nil else {
                 let arn = alias.map { "\(key.arn):\($0)" } ?? key.arn
                 throw ServiceError(

@@ -33,6 +33,7 @@ enum Frames {
             $0.field("arn", head.arn)
             $0.field("traceId", head.traceID)
             if let context = head.clientContext { $0.field("clientContext", context) }
+            if let tenant = head.tenantID { $0.field("tenantId", tenant) }
             if head.streams { $0.field("responseMode", "streaming") }
         }
         swap(&buffer, &json.buffer)

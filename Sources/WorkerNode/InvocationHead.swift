@@ -10,6 +10,7 @@ public struct InvocationHead: Sendable {
     public var traceID: String
     /// JSON.
     public var clientContext: String?
+    public var tenantID: String?
     /// The caller takes the answer while it is written.
     public var streams: Bool
 
@@ -17,12 +18,13 @@ public struct InvocationHead: Sendable {
     ///   - deadlineMilliseconds: since 1970.
     ///   - traceID: of printable ASCII.
     public init(
-        requestID: RequestID, deadlineMilliseconds: Int64, arn: String, clientContext: String?, traceID: String, streams: Bool = false
+        requestID: RequestID, deadlineMilliseconds: Int64, arn: String, clientContext: String?, tenantID: String? = nil, traceID: String, streams: Bool = false
     ) {
         self.requestID = requestID
         self.deadlineMilliseconds = deadlineMilliseconds
         self.arn = arn
         self.clientContext = clientContext
+        self.tenantID = tenantID
         self.streams = streams
         self.traceID = traceID
     }

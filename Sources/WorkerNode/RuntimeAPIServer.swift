@@ -147,6 +147,7 @@ final class RuntimeAPIServer {
             "Lambda-Runtime-Trace-Id": invocation.traceID,
         ]
         if let context = invocation.clientContext { headers.add(name: "Lambda-Runtime-Client-Context", value: context) }
+        if let tenant = invocation.tenantID { headers.add(name: "Lambda-Runtime-Aws-Tenant-Id", value: tenant) }
         connection.respond(.ok, headers, event)
     }
 

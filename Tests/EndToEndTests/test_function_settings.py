@@ -1,7 +1,10 @@
 """Members of a function that Lambda's API sets and Martlet keeps: returned everywhere, pinned by versions, still there after a kill."""
 
+import json
+
 import pytest
 
+from harness.processes import wait_until
 from harness.world import ECHO, ROLE, zip_of
 
 KEPT = {
@@ -28,7 +31,8 @@ def test_every_member_is_kept_and_returned(make_world):
     made = client.create_function(FunctionName="kept", Runtime="python3.11", Role=ROLE, Handler="app.handler", Code={"ZipFile": zip_of({"app.py": ECHO})}, **KEPT)
     assert part(made) == RETURNED
     client.get_waiter("function_active_v2").wait(FunctionName="kept")
-    assert w.call("kept", {"still": "runs"}) == {"still": "runs"}
+    answer = client.invoke(FunctionName="kept", TenantId="blue", Payload=b'{"still": "runs"}')
+    assert answer["Payload"].read() == b'{"still": "runs"}'
     client.publish_version(FunctionName="kept")
     changed = client.update_function_configuration(
         FunctionName="kept", TracingConfig={"Mode": "PassThrough"}, KMSKeyArn="", VpcConfig={"SubnetIds": [], "SecurityGroupIds": []})
@@ -43,6 +47,41 @@ def test_every_member_is_kept_and_returned(make_world):
     listed = client.list_functions(FunctionVersion="ALL")["Functions"]
     assert [part(one) for one in listed if one["Version"] == "1"] == [published]
     assert client.get_function_configuration(FunctionName="kept")["TracingConfig"] == {"Mode": "PassThrough"}
+
+
+TENANT = """
+import json
+def handler(event, context):
+    print(json.dumps({"mark": context.tenant_id}))
+    return context.tenant_id
+"""
+TENANT_NODE = "exports.handler = async (event, context) => context.tenantId ?? null;"
+
+
+def test_a_function_with_tenancy_runs_for_one_tenant_at_a_time(make_world):
+    w = make_world()
+    client = w.boto()
+    tenancy = {"TenantIsolationMode": "PER_TENANT"}
+    for name, runtime, handler, files in [
+            ("by-tenant", "python3.11", "app.handler", {"app.py": TENANT}), ("by-tenant-node", "nodejs20.x", "index.handler", {"index.js": TENANT_NODE})]:
+        client.create_function(FunctionName=name, Runtime=runtime, Role=ROLE, Handler=handler, Code={"ZipFile": zip_of(files)}, TenancyConfig=tenancy)
+        for tenant in ["blue", "green", "a:b/c=d+e@f g"]:
+            assert json.loads(client.invoke(FunctionName=name, TenantId=tenant)["Payload"].read()) == tenant
+        for missing in [{}, {"InvocationType": "Event"}, {"InvocationType": "DryRun"}]:
+            with pytest.raises(client.exceptions.InvalidParameterValueException, match="Add a valid tenant ID"):
+                client.invoke(FunctionName=name, **missing)
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="Add a valid tenant ID"):
+        client.invoke(FunctionName="by-tenant", TenantId="blue;green")
+    client.invoke(FunctionName="by-tenant", TenantId="violet", InvocationType="Event")
+    wait_until(lambda: '{"mark": "violet"}' in w.logs("by-tenant"), 20, lambda: w.logs("by-tenant"))
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="function URL"):
+        client.create_function_url_config(FunctionName="by-tenant", AuthType="NONE")
+    client.publish_version(FunctionName="by-tenant")
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="Provisioned concurrency"):
+        client.put_provisioned_concurrency_config(FunctionName="by-tenant", Qualifier="1", ProvisionedConcurrentExecutions=1)
+    w.deploy("plain", {"app.py": ECHO})
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="Remove the tenant ID"):
+        client.invoke(FunctionName="plain", TenantId="blue")
 
 
 @pytest.mark.parametrize("members, words", [

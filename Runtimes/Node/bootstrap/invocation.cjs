@@ -114,7 +114,7 @@ function contextOf(definition, header) {
     identity: undefined,
     invokedFunctionArn: header.arn,
     awsRequestId: header.requestId,
-    tenantId: undefined,
+    tenantId: header.tenantId,
     getRemainingTimeInMillis: () => header.deadlineMs - Date.now(),
   };
 }

@@ -11,6 +11,7 @@ def handler(event, context):
         "stream": context.log_stream_name, "left": context.get_remaining_time_in_millis(),
         "identity": context.identity.cognito_identity_id, "client": context.client_context and
         [context.client_context.custom, context.client_context.env, context.client_context.client.app_title],
+        "tenant": context.tenant_id,
     }
 """
 
@@ -28,6 +29,7 @@ def test_the_context_has_lambdas_fields(start):
         "stream": "2026/01/01/[$LATEST]0",
         "identity": None,
         "client": None,
+        "tenant": None,
     }
 
 
@@ -38,6 +40,11 @@ def test_no_time_is_left_past_the_deadline(start):
 def test_the_client_context_is_an_object(start):
     text = json.dumps({"custom": {"a": 1}, "env": {"b": 2}, "client": {"app_title": "Shop"}})
     assert start(SHOW).result(clientContext=text)["client"] == [{"a": 1}, {"b": 2}, "Shop"]
+
+
+def test_the_tenant_is_the_invocations_own(start):
+    worker = start(SHOW, mode="environment")
+    assert [worker.result(tenantId="blue")["tenant"], worker.result()["tenant"]] == ["blue", None]
 
 
 def test_a_broken_client_context_is_an_error_of_its_own(start):

@@ -10,7 +10,7 @@ current_request_id = ""
 class LambdaContext:
     """Lambda's context object. `memory_limit_in_mb` is a string there, so it is one here."""
 
-    def __init__(self, function, request_id, deadline_ms, arn, client_context):
+    def __init__(self, function, request_id, deadline_ms, arn, client_context, tenant_id=None):
         self.aws_request_id = request_id
         self.function_name = function["functionName"]
         self.function_version = function["functionVersion"]
@@ -18,7 +18,7 @@ class LambdaContext:
         self.log_group_name = function["logGroup"]
         self.log_stream_name = function["logStream"]
         self.invoked_function_arn = arn
-        self.tenant_id = None
+        self.tenant_id = tenant_id
         self.client_context = ClientContext(client_context) if client_context is not None else None
         self.identity = CognitoIdentity()
         self._deadline_ms = deadline_ms

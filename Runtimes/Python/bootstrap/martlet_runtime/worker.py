@@ -267,7 +267,7 @@ def _invoke(handler, function, header, event, failure, sink):
             os.environ.pop("_X_AMZN_TRACE_ID", None)
         event = _unmarshal(event)
         client_context = _client_context(header.get("clientContext"))
-        invocation = context.LambdaContext(function, request_id, header["deadlineMs"], header["arn"], client_context)
+        invocation = context.LambdaContext(function, request_id, header["deadlineMs"], header["arn"], client_context, header.get("tenantId"))
         result = handler(event, invocation)
         if type(result) is _Generator:
             answer = _stream(result, sink if header.get("responseMode") == "streaming" else None, process)

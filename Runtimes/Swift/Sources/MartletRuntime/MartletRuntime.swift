@@ -126,16 +126,19 @@ public struct Context: Hashable, Sendable {
     public let traceID: String
     /// The caller's `X-Amz-Client-Context` as JSON text.
     public let clientContext: String?
+    /// The caller's `X-Amz-Tenant-Id`; functions with a `TenancyConfig` always have one.
+    public let tenantID: String?
 
     public init(
         requestID: String, deadlineMilliseconds: Int64, invokedFunctionARN: String, traceID: String = "",
-        clientContext: String? = nil
+        clientContext: String? = nil, tenantID: String? = nil
     ) {
         self.requestID = requestID
         self.deadlineMilliseconds = deadlineMilliseconds
         self.invokedFunctionARN = invokedFunctionARN
         self.traceID = traceID
         self.clientContext = clientContext
+        self.tenantID = tenantID
     }
 
     /// Milliseconds until the time limit, 0 when it has passed.

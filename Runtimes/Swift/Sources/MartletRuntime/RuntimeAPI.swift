@@ -22,7 +22,8 @@ struct RuntimeAPI {
             deadlineMilliseconds: response.headers["lambda-runtime-deadline-ms"].flatMap { Int64($0) } ?? 0,
             invokedFunctionARN: response.headers["lambda-runtime-invoked-function-arn"] ?? "",
             traceID: response.headers["lambda-runtime-trace-id"] ?? "",
-            clientContext: response.headers["lambda-runtime-client-context"])
+            clientContext: response.headers["lambda-runtime-client-context"],
+            tenantID: response.headers["lambda-runtime-aws-tenant-id"])
         return (response.body, context)
     }
 
