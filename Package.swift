@@ -115,6 +115,7 @@ let package = Package(
         .target(name: "CloudEvents", dependencies: ["JSONValues"], swiftSettings: strict),
         .target(name: "EventBus", dependencies: ["CloudEvents", "DurableQueue", "EventPatterns", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", "Schedules", "Triggers"], swiftSettings: strict),
+        .target(name: "Extensions", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "LogsAPI", dependencies: ["FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "SQSAPI", dependencies: ["DurableQueue", "FunctionModel", "JSONValues", crypto], swiftSettings: strict),
         .target(name: "Schedules", dependencies: ["LinuxPrimitives"], swiftSettings: strict),
@@ -132,13 +133,13 @@ let package = Package(
             name: "ObjectStorage", dependencies: ["AccessControl", "BlockingThread", "FunctionModel", "Registry", tls] + nio, swiftSettings: strict),
         .target(
             name: "WorkerNode",
-            dependencies: ["CChild", "FunctionModel", "LinuxPrimitives", "Sandbox"] + nio,
+            dependencies: ["CChild", "Extensions", "FunctionModel", "LinuxPrimitives", "Sandbox"] + nio,
             swiftSettings: strict),
 
         // Stages and edges.
         .target(
             name: "InvocationPipeline",
-            dependencies: ["FunctionLogs", "FunctionModel", "Metering", "Registry", "WarmPool", "WorkerNode"] + nio,
+            dependencies: ["Extensions", "FunctionLogs", "FunctionModel", "Metering", "Registry", "WarmPool", "WorkerNode"] + nio,
             swiftSettings: strict),
         .target(
             name: "EventDispatch",
@@ -221,6 +222,7 @@ let package = Package(
             name: "ObjectStorageTests", dependencies: ["FunctionModel", "ObjectStorage", "Registry"] + nio, swiftSettings: strict),
         .testTarget(name: "WatchedFoldersTests", dependencies: ["FunctionModel", "ObjectEvents", "WatchedFolders"], swiftSettings: strict),
         .testTarget(name: "TriggersTests", dependencies: ["Triggers"], swiftSettings: strict),
+        .testTarget(name: "ExtensionsTests", dependencies: ["Extensions", "FunctionModel"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(name: "LambdaAPITests", dependencies: ["ExternalSources", "FunctionModel", "LambdaAPI"], swiftSettings: strict),
         .testTarget(name: "LogsAPITests", dependencies: ["FunctionModel", "JSONValues", "LogsAPI"], swiftSettings: strict),

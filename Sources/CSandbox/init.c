@@ -195,6 +195,15 @@ static uint32_t announce_callback(void) {
   return last_netns_number;
 }
 
+// The template's Runtime API: nobody answers there. A function that asks for it while it is initialised registers an
+// extension, and is not to be copied.
+static void announce_runtime_api(void) {
+  int s = listen_here(MC_RUNTIME_API_PORT);
+  struct mc_message m = {.op = MC_LISTENER, .slot = MC_TEMPLATE_SLOT};
+  if (s >= 0 && mc_send(descriptor_fd, &m, NULL, &s, 1) == 0) to_server(MC_LISTENER, MC_TEMPLATE_SLOT, 0, 0, 0, 0, NULL);
+  if (s >= 0) close(s);
+}
+
 static void netns_close(struct netns *n) {
   close(n->ns), close(n->snmp);
   if (n->snmp6 >= 0) close(n->snmp6);
@@ -334,13 +343,13 @@ static void limit(int what, uint64_t value) {
   setrlimit((__rlimit_resource_t)what, &r);
 }
 
-// Splits "argc envc" and NUL-terminated strings into the two vectors. The text comes from the server.
-static int vectors(uint32_t length, char **argv, char **envp, int room) {
+// Splits "argc envc" and NUL-terminated strings into the two vectors. The text comes from the server. The byte after it is lost.
+static int vectors(char *text, uint32_t length, char **argv, char **envp, int room, int variables) {
   uint32_t counts[2];
   if (length < sizeof counts) return -1;
-  memcpy(counts, payload, sizeof counts);
-  if (counts[0] < 1 || counts[0] >= (uint32_t)room || counts[1] >= (uint32_t)room) return -1;
-  char *at = payload + sizeof counts, *end = payload + length;
+  memcpy(counts, text, sizeof counts);
+  if (counts[0] < 1 || counts[0] >= (uint32_t)room || counts[1] >= (uint32_t)variables) return -1;
+  char *at = text + sizeof counts, *end = text + length;
   *end = 0;
   for (uint32_t i = 0; i < counts[0] + counts[1]; i++) {
     if (at >= end) return -1;
@@ -357,13 +366,13 @@ static void fail_child(int log, const char *what) {
 }
 
 // In the new process, on the way to exec: descriptors in place, signals and limits as a program expects them.
-static void prepare_exec(int worker, int control, int log) {
-  // Lifted out of the way first: the targets 0…4 may be the numbers of what is still needed.
-  int w = worker >= 0 ? fcntl(worker, F_DUPFD, 20) : -1, c = control >= 0 ? fcntl(control, F_DUPFD, 20) : -1, l = fcntl(log, F_DUPFD, 20);
+static void prepare_exec(int worker, int control, int extension_log, int log) {
+  // Lifted out of the way first: the targets 0…5 may be the numbers of what is still needed.
+  int others[3] = {worker, control, extension_log}, l = fcntl(log, F_DUPFD, 20);
+  for (int i = 0; i < 3; i++) if (others[i] >= 0) others[i] = fcntl(others[i], F_DUPFD, 20);
   dup2(null_fd, 0), dup2(l, 1), dup2(l, 2);
-  if (w >= 0) dup2(w, 3);
-  if (c >= 0) dup2(c, 4);
-  syscall(SYS_close_range, w < 0 ? 3 : c < 0 ? 4 : 5, ~0U, 0);
+  for (int i = 0; i < 3; i++) if (others[i] >= 0) dup2(others[i], 3 + i); else close(3 + i);
+  syscall(SYS_close_range, 6, ~0U, 0);
   // What the helper ignores would be ignored by the program, too, and by all it starts.
   // Past the C library, which keeps two for itself.
   static const struct { uintptr_t handler, flags, restorer, mask; } by_default = {0, 0, 0, 0};
@@ -402,14 +411,14 @@ static void start_template(uint32_t length, int *fds, int nfds) {
   static char *argv[64], *envp[256];
   int control[2];
   struct stat st;
-  if (template_pid || nfds != 2 || vectors(length, argv, envp, 64) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control)) {
+  if (template_pid || nfds != 2 || vectors(payload, length, argv, envp, 64, 256) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control)) {
     to_server(MC_FAILED, MC_TEMPLATE_SLOT, EINVAL, 0, S_TEMPLATE, 0, NULL);
     return;
   }
   if (fstat(control[1], &st) == 0) template_control_inode = st.st_ino;
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0) {
-    prepare_exec(fds[0], control[1], fds[1]);
+    prepare_exec(fds[0], control[1], -1, fds[1]);
     if (keep_sys_admin()) fail_child(2, mc_stage(S_AMBIENT));
     load_filter(&spec->template_filter);
     execve(argv[0], argv, envp);
@@ -510,12 +519,31 @@ static int listener_in(const struct netns *n) {
   return s;
 }
 
-static void exec_environment(uint32_t index, int flags, uint32_t length, int *fds, int nfds) {
-  if (nfds < 1) return;
-  static char *argv[64], *envp[256];
+// The slot's network is its processes', but this socket is made by init, which runs none of their code.
+static void give_socket(uint32_t index, struct slot *s) {
+  int made = -1, error = ESRCH;
+  if (s && s->state == RUNNING && s->has_netns && setns(s->netns.ns, CLONE_NEWNET) == 0) {
+    made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = errno;
+    if (setns(base_netns, CLONE_NEWNET)) _exit(71);
+  }
+  struct mc_message m = {.op = MC_SOCKET_MADE, .slot = index};
+  int r = made < 0 ? -error : mc_send(descriptor_fd, &m, NULL, &made, 1);
+  if (made >= 0) close(made);
+  to_server(MC_SOCKET_MADE, index, -r, 0, 0, 0, NULL);
+}
+
+static void exec_environment(uint32_t index, int flags, uint32_t length, uint64_t first, int *fds, int nfds) {
+  static char *argv[64], *envp[256], *extensions[MC_MAX_EXTENSIONS + 1], *extension_envp[256];
   struct slot *s = free_slot(index);
-  int worker = flags & MC_EXEC_LISTENER ? -1 : fds[0], log = fds[nfds - 1];
-  if (!s || nfds != (worker < 0 ? 1 : 2) || vectors(length, argv, envp, 64)) {
+  int own = flags & MC_EXEC_EXTENSIONS ? 3 : 1;
+  if (nfds < own) return;
+  int worker = nfds > own ? fds[0] : -1, log = fds[nfds - 1];
+  int control = own == 3 ? fds[nfds - 3] : -1, extension_log = own == 3 ? fds[nfds - 2] : -1;
+  if (own == 1) first = length;
+  // The second block before the first, whose end overwrites its beginning.
+  if (!s || nfds > own + 1 || first > length ||
+      (own == 3 && vectors(payload + first, length - (uint32_t)first, extensions, extension_envp, MC_MAX_EXTENSIONS + 1, 256)) ||
+      vectors(payload, (uint32_t)first, argv, envp, 64, 256)) {
     to_server(MC_FAILED, index, EINVAL, 0, S_EXEC, 0, NULL);
     return;
   }
@@ -536,13 +564,17 @@ static void exec_environment(uint32_t index, int flags, uint32_t length, int *fd
     if (read(gate[0], &go, 1) != 1) _exit(126); // in its cgroups before it does anything that costs
     int r = mc_child_namespaces(&setup, s->netns.ns);
     if (r < 0) fail_child(log, mc_stage(r));
-    prepare_exec(worker, -1, log);
+    prepare_exec(worker, control, extension_log, log);
     for (int c = 0; c <= 63 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) == 0; c++) {}
     r = mc_child_restrict();
     if (r < 0) fail_child(2, mc_stage(r));
     load_filter(&spec->child_filter);
     r = mc_child_filter();
     if (r < 0) fail_child(2, mc_stage(r));
+    if (control >= 0) {
+      munmap(exec_errors, MC_MAX_SLOTS * sizeof *exec_errors);
+      csb_supervise(&(struct csb_programs){argv, envp, extensions, extension_envp});
+    }
     execve(argv[0], argv, envp);
     exec_errors[index] = errno;
     fail_child(2, argv[0]);
@@ -819,7 +851,8 @@ static void from_server(void) {
   switch (m.op) {
   case MC_START_TEMPLATE: start_template(m.length, fds, n); break;
   case MC_FORK: copy_template(m.slot, fds, n); break;
-  case MC_EXEC: exec_environment(m.slot, m.value, m.length, fds, n); break;
+  case MC_EXEC: exec_environment(m.slot, m.value, m.length, m.a, fds, n); break;
+  case MC_SOCKET: give_socket(m.slot, s); break;
   case MC_AUDIT: audited(m.value); break;
   case MC_KILL:
     if (m.slot == MC_TEMPLATE_SLOT && template_pid) kill(template_pid, SIGKILL);
@@ -943,6 +976,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
     give_up(sync, S_PROC);
   if (loopback_up() || (base_netns = openat(proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC)) < 0) give_up(sync, S_LOOPBACK);
   base_netns_number = announce_callback();
+  announce_runtime_api();
   sigset_t chld;
   sigemptyset(&chld);
   sigaddset(&chld, SIGCHLD);

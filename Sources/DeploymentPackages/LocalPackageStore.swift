@@ -96,6 +96,19 @@ public final class LocalPackageStore: PackageStore {
         }
     }
 
+    public func extensions(of sha256: String) async throws -> [String] {
+        try await queue.run { [self] in
+            let folder = packagePath(sha256) + "/extensions"
+            guard Files.kind(folder) == S_IFDIR else { return [] }
+            do {
+                let names = try Files.names(in: folder).filter { Files.kind("\(folder)/\($0)") != S_IFDIR }
+                return Array(names.sorted().prefix(FunctionLayers.maximumExtensions + 1))
+            } catch let error as FileError {
+                throw failure(error, "list the extensions of package \(sha256)")
+            }
+        }
+    }
+
     public func unpackedSize(sha256: String) async throws -> Int {
         try await queue.run { [self] in
             do {

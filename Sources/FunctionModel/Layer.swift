@@ -118,14 +118,26 @@ public struct FunctionLayers: Hashable, Sendable, Codable {
     }
 
     public static let maximum = 5
+    /// Lambda's limit; more than that fail a function's init.
+    public static let maximumExtensions = 10
     public static let none = FunctionLayers(list: [], merged: "")
 
     public let list: [Layer]
     /// The digest under which the package store has them merged; empty for none.
     public let merged: String
+    /// Files of the merged layers' folder `extensions`, by name: programs that run beside the runtime.
+    public let extensions: [String]
 
-    public init(list: [Layer], merged: String) {
+    public init(list: [Layer], merged: String, extensions: [String] = []) {
         self.list = list
         self.merged = merged
+        self.extensions = extensions
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        list = try members.decode([Layer].self, forKey: .list)
+        merged = try members.decode(String.self, forKey: .merged)
+        extensions = try members.decodeIfPresent([String].self, forKey: .extensions) ?? []
     }
 }

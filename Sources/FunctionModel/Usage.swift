@@ -49,11 +49,16 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case redis = 18
     case nats = 19
     case mqtt = 20
+    /// Not an invocation: what extensions took after an answer, billed as its own record.
+    case extensions = 21
+
+    /// Whether it is an invocation, which is charged as a request.
+    public var isInvocation: Bool { self != .initialization && self != .extensions }
 
     /// Whether it is an attempt of an event that was accepted before: there may be several, and each has an age.
     public var isEvent: Bool {
         switch self {
-        case .invoke, .functionURL, .initialization, .route: false
+        case .invoke, .functionURL, .initialization, .extensions, .route: false
         case .async, .webhook, .schedule, .queue, .bus, .objects, .kafka, .rabbitmq, .redis, .nats, .mqtt: true
         }
     }
@@ -76,6 +81,7 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
         case .redis: "redis"
         case .nats: "nats"
         case .mqtt: "mqtt"
+        case .extensions: "extensions"
         }
     }
 
@@ -106,7 +112,8 @@ public struct UsageRecord: Hashable, Sendable, Codable {
     public var handlerMicroseconds: UInt32
     /// From arrival to the moment the record is written.
     public var totalMicroseconds: UInt32
-    /// `handlerMicroseconds` rounded up to whole milliseconds, at least 1; for an initialization record its duration.
+    /// `handlerMicroseconds` rounded up to whole milliseconds, at least 1; for a record of an
+    /// initialization or of extensions what it adds to the bill.
     public var billedMilliseconds: UInt32
     /// MB, as configured.
     public var memorySize: UInt32

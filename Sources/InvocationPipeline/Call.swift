@@ -83,6 +83,7 @@ struct InvocationLog {
         unwritten.append(contentsOf: rest)
         if !unwritten.isEmpty && unwritten.last != UInt8(ascii: "\n") { unwritten.append(UInt8(ascii: "\n")) }
         if dropped > 0 { platform("[\(dropped) bytes of output beyond \(limit) were dropped]") }
+        dropped = 0
     }
 
     /// What was not written goes to `write` and into the tail.

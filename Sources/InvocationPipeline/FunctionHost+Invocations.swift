@@ -46,6 +46,7 @@ extension FunctionHost {
             session.isLive = true
             session.traceID = head.traceID
         }
+        renewExtensionOutput(environment)
         environment.invoke(head, event: call.invocation.event)
     }
 
@@ -80,14 +81,16 @@ extension FunctionHost {
 
     /// One timer for all calls, which all have the same time: it is armed for the first of them and looks at the rest when
     /// it fires. A timer for each would be set and taken back with each request.
-    private func armTimeout() {
-        guard timeoutTimer == nil, let next = calls.values.map(\.deadline).min() else { return }
+    func armTimeout() {
+        let inFlight = calls.values.map(\.deadline) + lingering.values.map(\.call.deadline)
+        guard timeoutTimer == nil, let next = inFlight.min() else { return }
         let me = NIOLoopBound(self, eventLoop: pipeline.loop)
         timeoutTimer = pipeline.loop.scheduleTask(deadline: next) {
             let host = me.value
             host.timeoutTimer = nil
             let now = NIODeadline.now()
             for call in host.calls.values.filter({ $0.deadline <= now }) { host.timedOut(call) }
+            for (number, afterwork) in host.lingering where afterwork.call.deadline <= now { host.lingeredTooLong(number) }
             host.armTimeout()
         }
     }
@@ -102,7 +105,7 @@ extension FunctionHost {
         guard let environment = call.environment, calls[environment.workerNumber] === call else { return }
         calls[environment.workerNumber] = nil
         endCalling(environment)
-        environment.killNow()
+        environment.end(call.isTimedOut ? .timeout : .failure)
         ended(call, environment, SandboxHandle.Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false))
         // Its end is reported when it is reaped; the permit stays taken until then.
         perform()
@@ -154,6 +157,7 @@ extension FunctionHost {
             environments[number]?.killNow()
         }
         calls = [:]
+        for environment in environments.values { endAfterwork(environment, outcome: .interrupted) }
         for call in queued.values {
             call.answer(.failure(ServiceError(.unavailable, "the server is shutting down; send the request again", retryAfter: 1)))
             pipeline.finished(call)
@@ -162,19 +166,25 @@ extension FunctionHost {
     }
 
     /// Log, record, answer, in this order: what the client knows of is on the disk.
-    func settle(_ call: Call, _ environment: Environment?, outcome: Outcome, payload: ByteBuffer, platformLine: String? = nil) {
-        if let environment { environment.readLog { call.log.output($0) } }
+    /// - Returns: nil when it could not be recorded.
+    @discardableResult
+    func settle(_ call: Call, _ environment: Environment?, outcome: Outcome, payload: ByteBuffer, platformLine: String? = nil) -> UsageRecord? {
+        if let environment {
+            environment.readLog { call.log.output($0) }
+            readExtensionLog(environment, of: call)
+        }
         call.invocation.stream?.onPause = nil
         call.log.finish()
         let record = finishRecord(call, environment, outcome: outcome, bytesOut: call.streamedBytes + payload.readableBytes)
         if call.environment == nil { writeStart(of: call) }
         writeEnd(of: call, record, platformLine)
+        if environment?.isLingering != true { writeReport(of: call, record) }
         writeLog(call)
         do { try pipeline.usage.write(record) } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
             call.answer(.failure(ServiceError(.internalFailure, "the invocation of \(version.key.name) ran, but its usage could not be recorded: \(error)")))
             pipeline.finished(call)
-            return
+            return nil
         }
         let tail = call.invocation.wantsLogTail ? ByteBuffer(bytes: call.log.tail) : nil
         call.answer(
@@ -183,10 +193,13 @@ extension FunctionHost {
                     requestID: call.invocation.requestID, executedVersion: version.version, outcome: outcome, payload: payload,
                     contentType: call.isStreaming || outcome != .success ? nil : environment?.answerType, logTail: tail)))
         pipeline.finished(call, record)
+        return record
     }
 
     private func writeStart(of call: Call) {
         let (id, logging) = (call.invocation.requestID, version.configuration.logging)
+        call.environment?.tell(
+            PlatformLog.startJSON(requestID: id, version: version.version, time: pipeline.wallMilliseconds(), LoggingConfiguration()) ?? "")
         guard logging.format == .json else { return call.log.platform(PlatformLog.start(requestID: id, version: version.version)) }
         if let line = PlatformLog.startJSON(requestID: id, version: version.version, time: pipeline.wallMilliseconds(), logging) { call.log.platform(line) }
     }
@@ -194,12 +207,20 @@ extension FunctionHost {
     /// - Parameter reason: why the platform ended it, for people; in the JSON format the report's status says so.
     private func writeEnd(of call: Call, _ record: UsageRecord, _ reason: String?) {
         let (logging, time) = (version.configuration.logging, pipeline.wallMilliseconds())
+        call.environment?.finishLines()
+        call.environment?.tell(PlatformLog.runtimeDoneJSON(record, time: time, LoggingConfiguration()) ?? "")
         guard logging.format == .json else {
             if let reason { call.log.platform(reason) }
-            call.log.platform(PlatformLog.end(requestID: record.requestID))
-            return call.log.platform(PlatformLog.report(record))
+            return call.log.platform(PlatformLog.end(requestID: record.requestID))
         }
         if let line = PlatformLog.runtimeDoneJSON(record, time: time, logging) { call.log.platform(line) }
+    }
+
+    /// The last line of an invocation, when nobody is at work for it any more.
+    func writeReport(of call: Call, _ record: UsageRecord) {
+        let (logging, time) = (version.configuration.logging, pipeline.wallMilliseconds())
+        call.environment?.tell(PlatformLog.reportJSON(record, time: time, LoggingConfiguration()) ?? "")
+        guard logging.format == .json else { return call.log.platform(PlatformLog.report(record)) }
         if let line = PlatformLog.reportJSON(record, time: time, logging) { call.log.platform(line) }
     }
 
@@ -250,7 +271,7 @@ extension FunctionHost {
 
     /// Most memory the invocation held at a time. Files in /tmp are in it, but do not take it beyond the memory size: only
     /// memory that counts against that size ends a function.
-    private func peakBytes(_ environment: Environment?, earlier: UInt64) -> UInt64 {
+    func peakBytes(_ environment: Environment?, earlier: UInt64) -> UInt64 {
         guard let environment else { return 0 }
         let size = UInt64(version.configuration.memorySize) << 20
         // Without cgroups there is only what the process says.

@@ -57,6 +57,7 @@ extension FunctionHost {
         let session = pipeline.makeSession(version)
         run.session = session
         run.sandbox.templateCalled = { [weak run, pipeline] in pipeline.called($0, run?.session) }
+        run.sandbox.templateRegisters = { me.value.0.templateRegisters(me.value.1) }
         run.line?.initialise(initFrame(session, isTemplate: true)) { result in me.value.0.templateAnswered(me.value.1, result) }
         run.sandbox.prepareSlot()
     }
@@ -107,13 +108,25 @@ extension FunctionHost {
             if let initializationType { $0.field("initializationType", initializationType) }
             $0.field("initTimeoutMs", pipeline.configuration.initSeconds * 1000)
             if isTemplate { $0.field("copiesGetVariables", 1) }
+            if usesExtensions { $0.field("hasExtensions", 1) }
             $0.key("environment")
             $0.object { object in
-                let variables = calling.merging(configuration.environment) { $1 }.merging(configuration.logging.variables) { $1 }
+                let reserved = configuration.logging.variables.merging(["AWS_LAMBDA_RUNTIME_API": EnvironmentNetwork.runtimeAPI]) { $1 }
+                let variables = calling.merging(configuration.environment) { $1 }.merging(reserved) { $1 }
                 for (name, value) in variables.sorted(by: { $0.key < $1.key }) { object.field(name, value) }
             }
         }
         return json.buffer
+    }
+
+    /// An extension within the runtime is told of each invocation over a connection of its own: copies cannot share that.
+    private func templateRegisters(_ run: TemplateRun) {
+        guard templates[run.id] === run, run.state == .starting else { return }
+        writeInitLog(run.sandbox)
+        registersExtension = true
+        forkRefusal = "it registers an extension within its runtime"
+        pool.templateReady(run.id, forkable: false, now: now, into: &actions)
+        perform()
     }
 
     private func templateAnswered(_ run: TemplateRun, _ result: TemplateLine.Answer) {

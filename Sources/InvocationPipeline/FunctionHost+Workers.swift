@@ -96,12 +96,14 @@ extension FunctionHost {
             guard let offer = pipeline.node.offer(runtime: configuration.runtime) else {
                 throw LinuxError("starting \(configuration.runtime): not offered by this host", ENOENT)
             }
-            let mode: EnvironmentProgram.Mode = configuration.isolation == .environment ? .environment : .once
-            return .program(.bootstrap(offer, mode: mode, memorySize: configuration.memorySize), initFrame: initFrame(session))
+            // A runtime that ends with its answer would take from its extensions what comes after it.
+            let mode: EnvironmentProgram.Mode = configuration.isolation == .environment || usesExtensions ? .environment : .once
+            return .program(
+                .bootstrap(offer, mode: mode, memorySize: configuration.memorySize), initFrame: initFrame(session), extensionSettings(session))
         }
         let program = EnvironmentProgram.provided(
             version, logStream: logStream, initializationType: initializationType ?? "on-demand", variables: session.variables)
-        return .program(program, initFrame: nil)
+        return .program(program, initFrame: nil, extensionSettings(session))
     }
 
     func environmentCalls(_ environment: Environment, socket: Int32) { pipeline.called(socket, sessions[environment.workerNumber]) }
@@ -116,6 +118,7 @@ extension FunctionHost {
                 started: environment.startedAt, ended: environment.readyAt ?? .now(), outcome: .success,
                 cpuMicroseconds: environment.cpuMicroseconds)
             environment.readLog { writeInitLog($0) }
+            writeExtensionStates(of: environment)
         }
         pool.workerReady(id, now: now, into: &actions)
         perform()
@@ -127,6 +130,7 @@ extension FunctionHost {
         guard let id = workerIDs[environment.workerNumber], environment.readyAt == nil else { return }
         initError = payload
         environment.readLog { writeInitLog($0) }
+        readExtensionLog(environment)
         writeInitLog("INIT_REPORT Status: error\t\(String(buffer: payload))\n")
         recordInit(started: environment.startedAt, ended: .now(), outcome: .initError, cpuMicroseconds: environment.cpuMicroseconds)
         pool.workerFailed(id, .initError, now: now, into: &actions)
@@ -159,9 +163,11 @@ extension FunctionHost {
                 message: "Response payload size exceeded maximum allowed payload size (\(InvocationPipeline.maximumAnswer) bytes).")
         }
         calls[environment.workerNumber] = nil
+        let isReusable = outcome != .invalidResponse && !environment.saidLast
+        if environment.isLingering { return linger(call, environment, outcome: outcome, payload: payload, isReusable: isReusable) }
         endCalling(environment)
         settle(call, environment, outcome: outcome, payload: payload)
-        pool.workerFinished(id, reusable: outcome != .invalidResponse && !environment.saidLast, now: now, into: &actions)
+        pool.workerFinished(id, reusable: isReusable, now: now, into: &actions)
         pipeline.busyChanged(self)
         perform()
         startHeld()
@@ -183,6 +189,8 @@ extension FunctionHost {
         endCalling(environment)
         let call = calls.removeValue(forKey: environment.workerNumber)
         if let call { ended(call, environment, exit) }
+        endAfterwork(environment, outcome: .crash)
+        readExtensionLog(environment, isLast: true)
         guard let id = forget(environment) else { return }
         pool.workerGone(id, now: now, into: &actions)
         // One that was cut off has been answered before.
@@ -199,6 +207,7 @@ extension FunctionHost {
 
     private func forget(_ environment: Environment) -> WorkerID? {
         environments[environment.workerNumber] = nil
+        extensionOutputs[environment.workerNumber] = nil
         sessions.removeValue(forKey: environment.workerNumber)?.end()
         if let permit = permits.removeValue(forKey: environment.workerNumber) { pipeline.release(permit) }
         for template in templates.values where template.includedWorker == environment.workerNumber { template.includedWorker = nil }

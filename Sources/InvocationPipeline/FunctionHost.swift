@@ -23,6 +23,9 @@ final class FunctionHost: EnvironmentOwner {
     var calls: [UInt64: Call] = [:]
     var environments: [UInt64: Environment] = [:]
     var workerIDs: [UInt64: WorkerID] = [:]
+    /// Invocations that were answered and whose extensions are still at work, by environment.
+    var lingering: [UInt64: Afterwork] = [:]
+    var extensionOutputs: [UInt64: ExtensionOutput] = [:]
     /// As whom each environment calls the server.
     var sessions: [UInt64: FunctionSession] = [:]
     var permits: [UInt64: NodeAdmission.Permit] = [:]
@@ -38,6 +41,8 @@ final class FunctionHost: EnvironmentOwner {
     /// Why environments are not copied, for people.
     var forkRefusal: String?
     var lastFailure: String?
+    /// Its code has asked to be an extension within the runtime.
+    var registersExtension = false
     private var readyWaiters: [(Result<Void, ServiceError>) -> Void] = []
     /// Workers to be made ahead as soon as no handler needs the processor, at the latest when the timer fires.
     var heldStarts: [(WorkerID, TemplateID?)] = []
@@ -61,17 +66,22 @@ final class FunctionHost: EnvironmentOwner {
         let size = version.configuration.memorySize, bound = pipeline.configuration.nodeMemoryMB
         // A template and one copy of it; else it could start and never serve.
         let fitsTwice = size * 2 <= bound
-        pool = FunctionPool(limits: limits, hasTemplate: !isProvided && version.configuration.isolation == .invocation && fitsTwice)
+        let hasExtensions = !version.configuration.layers.extensions.isEmpty
+        pool = FunctionPool(
+            limits: limits, hasTemplate: !isProvided && !hasExtensions && version.configuration.isolation == .invocation && fitsTwice)
         if !fitsTwice { forkRefusal = "its memory size, \(size) MB, fits only once into the node's \(bound) MB (nodeMemoryMB)" }
         streamID = LogStreamID(milliseconds: pipeline.wallMilliseconds(), version: version.version, revision: version.revision)
         logStream = streamID.name(function: version.configuration.logging.group == nil ? nil : version.key.name)
         arn = version.key.arn
         if isProvided { forkRefusal = "a program on the Runtime API cannot be copied" }
+        if hasExtensions { forkRefusal = "its layers bring extensions, which are processes of their own" }
         if version.configuration.isolation == .environment { forkRefusal = "environments are reused (isolation environment)" }
     }
 
     /// `AWS_LAMBDA_INITIALIZATION_TYPE` of what is initialised now; nil where the runtime knows it.
     var initializationType: String? { pool.limits.provisioned > 0 ? "provisioned-concurrency" : nil }
+    /// Its processes go on after the answer.
+    var usesExtensions: Bool { registersExtension || !version.configuration.layers.extensions.isEmpty }
     var now: UInt64 { InvocationPipeline.micros(.now()) }
     /// Nothing of it runs and nobody waits; what it knows is worth no memory. Why it could not be copied or started is.
     var isAtRest: Bool {
@@ -277,6 +287,7 @@ final class FunctionHost: EnvironmentOwner {
             guard let environment = call.environment else { continue }
             environment.readLog { call.log.output($0) }
             writeLog(call)
+            readExtensionLog(environment, of: call)
             let limit = UInt64(version.configuration.memorySize) << 20
             if checkMemory, now - call.dispatched > .milliseconds(80), let anonymous = environment.slot?.anonymousBytes(),
                 anonymous + environment.inheritedBytes > limit
@@ -285,7 +296,9 @@ final class FunctionHost: EnvironmentOwner {
                 environment.killLargest(above: anonymous > limit ? 0 : limit)
             }
         }
-        for environment in environments.values {
+        for (number, afterwork) in lingering { if let environment = environments[number] { readAfterwork(afterwork, environment) } }
+        for environment in environments.values where !environment.isWaiting {
+            if calls[environment.workerNumber] == nil, lingering[environment.workerNumber] == nil { readExtensionLog(environment) }
             if let since = environment.endingSince, now - since > .milliseconds(20) { environment.killNow() }
             // Killing is init's work; a sandbox whose init is held up is ended by the helper.
             if let since = environment.killedSince, now - since > .seconds(10) { environment.sandbox.destroy() }
@@ -295,7 +308,7 @@ final class FunctionHost: EnvironmentOwner {
 
     /// What only waits for requests needs nobody to look after it.
     var needsTick: Bool {
-        !calls.isEmpty || templates.values.contains { $0.state == .starting } || environments.values.contains { !$0.isWaiting }
+        !calls.isEmpty || !lingering.isEmpty || templates.values.contains { $0.state == .starting } || environments.values.contains { !$0.isWaiting }
     }
 
     // MARK: For people

@@ -343,12 +343,13 @@ public final class InvocationPipeline: Invoker {
     /// Also without a permit of its own it may have been what kept others from theirs.
     func workerGone() {
         if !roomQueue.isEmpty { shareRoom() }
+        drainIfDone()
     }
 
     func finished(_ call: Call, _ record: UsageRecord? = nil) {
         calls[call.ticket] = nil
         if let record { observer.finished(record) }
-        if isDraining && calls.isEmpty { drainedAll() }
+        drainIfDone()
     }
 
     func initialised(_ record: UsageRecord) { observer.finished(record) }
@@ -399,8 +400,14 @@ public final class InvocationPipeline: Invoker {
         let promise = loop.makePromise(of: Void.self)
         drainWaiters.append(promise)
         for host in hosts.values { host.beginDrain() }
-        if calls.isEmpty { drainedAll() }
+        drainIfDone()
         return promise.futureResult
+    }
+
+    /// Extensions have the time that their shutdown takes.
+    private func drainIfDone() {
+        guard isDraining, calls.isEmpty, !hosts.values.contains(where: \.hasExtensionsAtWork) else { return }
+        drainedAll()
     }
 
     /// What is still running is answered with 503 and recorded as interrupted.

@@ -41,10 +41,10 @@ public struct PriceTable: Hashable, Sendable {
         cost(invocations: row.invocations, megabyteMilliseconds: row.megabyteMilliseconds)
     }
 
-    /// Pico for one record. An initialization is charged for its time but is no request.
+    /// Pico for one record. An initialization, or what extensions did after an answer, is charged for its time but is no request.
     public func cost(of record: UsageRecord) -> UInt128 {
         cost(
-            invocations: record.trigger == .initialization ? 0 : 1,
+            invocations: record.trigger.isInvocation ? 1 : 0,
             megabyteMilliseconds: UInt64(record.memorySize) * UInt64(record.billedMilliseconds))
     }
 }

@@ -31,9 +31,8 @@ public struct UsageTotals: Hashable, Sendable {
     /// The one place that says how a record counts. `errors` are invocations with any outcome but success; a failed
     /// initialization shows in the invocations that waited for it.
     public mutating func add(_ record: UsageRecord) {
-        if record.trigger == .initialization {
-            initializations += 1
-        } else {
+        if record.trigger == .initialization { initializations += 1 }
+        if record.trigger.isInvocation {
             invocations += 1
             if record.outcome != .success { errors += 1 }
         }

@@ -55,7 +55,7 @@ public struct UsageRow: Hashable, Sendable, Codable {
     public var initializations: UInt64
     public var errors: UInt64
     public var billedMilliseconds: UInt64
-    /// Memory size × billed time over invocations and initializations.
+    /// Memory size × billed time over invocations, initializations and what extensions did after answers.
     public var megabyteMilliseconds: UInt64
     public var cpuMicroseconds: UInt64
     public var bytesIn: UInt64

@@ -165,7 +165,8 @@ public actor LayerRegistry {
             }
             list.append(FunctionLayers.Layer(arn: arn, code: try version(key, number, for: function.account).code))
         }
-        return FunctionLayers(list: list, merged: try await packages.merge(list.map(\.code.sha256)))
+        let merged = try await packages.merge(list.map(\.code.sha256))
+        return FunctionLayers(list: list, merged: merged, extensions: merged.isEmpty ? [] : try await packages.extensions(of: merged))
     }
 
     private static func missing(_ key: LayerKey, _ number: Int?) -> ServiceError {

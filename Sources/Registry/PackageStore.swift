@@ -19,6 +19,9 @@ public protocol PackageStore: Sendable {
     /// Lays packages over each other, the later over the earlier, and returns the digest under which the result can be
     /// mounted; empty for none.
     func merge(_ packages: [String]) async throws -> String
+    /// The files in the folder `extensions` of a package or of a merge, by name; none where it has no such folder, at most
+    /// `FunctionLayers.maximumExtensions` and one more.
+    func extensions(of sha256: String) async throws -> [String]
     /// Bytes of all files of a package.
     func unpackedSize(sha256: String) async throws -> Int
 }

@@ -51,7 +51,7 @@ struct Skeletons {
         try Self.write("sbx_user1051:x:993:990:function:/tmp:/bin/sh\n", to: etc + "/passwd")
         try Self.write("sbx_group:x:990:\n", to: etc + "/group")
         try Self.write("passwd: files\ngroup: files\nhosts: files dns\n", to: etc + "/nsswitch.conf")
-        try Self.write("127.0.0.1 localhost\n::1 localhost\n", to: etc + "/hosts")
+        try Self.write("127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n", to: etc + "/hosts")
         try Self.write("", to: etc + "/resolv.conf")
         try Self.write("UTC\n", to: etc + "/timezone")
         for file in ["/etc/ld.so.cache", "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf"] where fileKind(file) == .file {

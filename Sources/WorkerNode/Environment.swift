@@ -1,3 +1,4 @@
+public import Extensions
 import FunctionModel
 import Glibc
 public import LinuxPrimitives
@@ -19,7 +20,14 @@ public protocol EnvironmentOwner: AnyObject {
     func environmentStreamed(_ environment: Environment, part: ByteBuffer)
     /// The answer to its invocation is complete; `isError` when the handler failed. Of a streamed answer the payload is the
     /// last part, or the error.
+    ///
+    /// Extensions may still be at work for it (`isLingering`): then `environmentAtRest` follows.
     func environmentAnswered(_ environment: Environment, payload: ByteBuffer, isError: Bool)
+    /// The extensions have finished what they had to do after the answer.
+    func environmentAtRest(_ environment: Environment)
+    /// Its runtime, or an extension, failed in the middle of an invocation, or of what follows it. It is ending, and its
+    /// extensions have some time for that; `environmentEnded` follows.
+    func environmentFailed(_ environment: Environment, failure: Environment.Failure)
     /// It was told to end, or has to be ended: somebody must see to it that it does.
     func environmentEnding(_ environment: Environment)
     /// Nothing of it is left. Called once, last, unless the platform could not make it.
@@ -33,8 +41,14 @@ public final class Environment: SlotOccupant {
     public enum Origin {
         /// A copy of the sandbox's template, and what it is told before it is ready: the payload of a VARIABLES frame.
         case copy(variables: ByteBuffer?)
-        /// A process of its own that runs init itself.
-        case program(EnvironmentProgram, initFrame: ByteBuffer?)
+        /// A process of its own that runs init itself, and its extensions beside it.
+        case program(EnvironmentProgram, initFrame: ByteBuffer?, ExtensionSettings)
+    }
+
+    public enum Failure {
+        case runtime(SandboxHandle.Exit)
+        /// Lambda's error type, and the cause.
+        case `extension`(type: String, cause: String)
     }
 
     private enum State {
@@ -42,6 +56,8 @@ public final class Environment: SlotOccupant {
         case starting
         case ready
         case busy
+        /// It has answered, and extensions are still at work.
+        case lingering
         /// Told to end; waits for its process to be reaped.
         case ending
         case ended
@@ -55,7 +71,13 @@ public final class Environment: SlotOccupant {
     public private(set) var slot: SandboxHandle.Slot?
     private var channel: (any Channel)?
     private var runtimeAPI: RuntimeAPIServer?
+    private var extensions: EnvironmentExtensions?
     private var log: Int32 = -1
+    private var extensionLog: Int32 = -1
+    /// The runtime's own, where a supervisor runs it.
+    private var runtimeExit: SandboxHandle.Exit?
+    /// Somebody has asked for a process to be killed for its memory.
+    private var isOverMemory = false
     private var isStarted = false
     private var saidReady = false
     /// The process ends after its answer, whatever the isolation.
@@ -73,7 +95,7 @@ public final class Environment: SlotOccupant {
     private var hasUnreadRest = false
     /// Of an answer that a caller of the whole gets: its media type, where the function named one.
     public private(set) var answerType: String?
-    /// Set when told to end; the tick kills what has not ended by itself.
+    /// Set when told to end, to the end of its extensions' time for that; the tick kills what has not ended by itself.
     public private(set) var endingSince: NIODeadline?
     /// Set when init was told to kill it.
     public private(set) var killedSince: NIODeadline?
@@ -104,12 +126,20 @@ public final class Environment: SlotOccupant {
     }
 
     private static let maximumChunks = 4096
+    /// From the signal that ends a runtime to the end of its line.
+    private static let signalTime = TimeAmount.milliseconds(50)
 
     public var isBusy: Bool { state == .busy }
     /// Not ready yet, and nobody has told it to end.
     public var isStarting: Bool { readyAt == nil && endingSince == nil }
     /// For an invocation.
     public var isWaiting: Bool { state == .ready }
+    /// Extensions are at work after its answer.
+    public var isLingering: Bool { state == .lingering }
+    /// After an answer, or because they were told of the end.
+    public var hasExtensionsAtWork: Bool { state == .lingering || state == .ending && killedSince == nil && isSupervised }
+    public var hasExtensionLog: Bool { extensionLog >= 0 }
+    public var extensionStates: [ExtensionRegistry.Extension] { extensions?.states ?? [] }
     public var runsInit: Bool { if case .program = origin { true } else { false } }
 
     public func start() {
@@ -137,13 +167,8 @@ public final class Environment: SlotOccupant {
         log = pipe.read
         if runsInit { cpuAtStart = slot.cpuNanoseconds() ?? 0 }
         switch origin {
-        case .program(let program, _) where program.needsListener:
-            isStreamOver = true // it has no frame socket
-            try sandbox.start(program, in: slot, worker: nil, log: pipe.write, occupant: self)
-        case .program(let program, let initFrame):
-            let worker = try connect()
-            defer { Glibc.close(worker) }
-            try sandbox.start(program, in: slot, worker: worker, log: pipe.write, occupant: self)
+        case .program(let program, let initFrame, let settings):
+            try begin(program, settings, in: slot, log: pipe.write)
             if let initFrame { send(.initialize, initFrame) }
         case .copy(let variables):
             let worker = try connect()
@@ -152,6 +177,31 @@ public final class Environment: SlotOccupant {
             if let variables { send(.variables, variables) }
             try sandbox.copyTemplate(into: slot, worker: worker, log: pipe.write, occupant: self)
         }
+    }
+
+    private func begin(_ program: EnvironmentProgram, _ settings: ExtensionSettings, in slot: SandboxHandle.Slot, log: Int32) throws {
+        let extensions = makeExtensions(settings, in: slot)
+        self.extensions = extensions
+        var handed: [Int32] = []
+        defer { for fd in handed { Glibc.close(fd) } }
+        if program.usesRuntimeAPI { isStreamOver = true } else { handed.append(try connect()) }
+        if settings.program != nil {
+            handed.append(try extensions.openLine())
+            let pipe = try logPipe()
+            extensionLog = pipe.read
+            handed.append(pipe.write)
+        }
+        try sandbox.start(program, extensions: settings.program, in: slot, descriptors: handed + [log], occupant: self)
+    }
+
+    private func makeExtensions(_ settings: ExtensionSettings, in slot: SandboxHandle.Slot) -> EnvironmentExtensions {
+        let me = NIOLoopBound(self, eventLoop: loop)
+        return EnvironmentExtensions(
+            settings, loop: loop, budget: sandbox.telemetryBudget,
+            handlers: .init(
+                initialised: { me.value.becomeReady() }, atRest: { me.value.comesToRest() }, runtimeEnded: { me.value.runtimeEnded($0) },
+                failed: { me.value.extensionFailed($0, $1) }, ended: { me.value.killNow() }),
+            makeSocket: { [sandbox] in sandbox.makeSocket(in: slot, $0) })
     }
 
     /// Makes the frame socket; our end becomes a channel. Returns the worker's end.
@@ -191,7 +241,8 @@ public final class Environment: SlotOccupant {
         chunks = 0
         mayStream = head.streams
         isStreaming = false
-        if let runtimeAPI {
+        extensions?.invoke(head)
+        if let runtimeAPI, runtimeAPI.servesRuntime {
             runtimeAPI.invoke(head, event: event)
             return
         }
@@ -210,13 +261,29 @@ public final class Environment: SlotOccupant {
     /// The process may end by itself now; `killNow` follows if it does not.
     public func finish(now: NIODeadline) {
         guard state != .ended, state != .ending else { return }
+        if isSupervised, state != .starting { return end(.spindown) }
         let wasStarting = state == .starting
         state = .ending
         endingSince = now
         owner?.environmentEnding(self)
         channel?.close(promise: nil)
         runtimeAPI?.close()
-        if wasStarting || runtimeAPI != nil { killNow() }
+        if wasStarting || runtimeAPI?.servesRuntime == true { killNow() }
+    }
+
+    private var isSupervised: Bool { extensions?.isSupervised ?? false }
+
+    /// At once, but for extensions that are processes of their own: those are told and have two seconds.
+    public func end(_ reason: ShutdownReason) {
+        guard isSupervised, state == .ready || state == .busy || state == .lingering else { return killNow() }
+        state = .ending
+        endingSince = .now() + EnvironmentExtensions.shutdownTime
+        setPaused(false)
+        owner?.environmentEnding(self)
+        extensions?.shutDown(reason, within: EnvironmentExtensions.shutdownTime)
+        // A runtime that waits for a frame runs its own handler of the signal when the wait is over.
+        let me = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: Self.signalTime) { me.value.channel?.close(promise: nil) }
     }
 
     /// Holds the worker's streamed answer back, or lets it go on. Its writes wait once the socket between is full.
@@ -248,6 +315,7 @@ public final class Environment: SlotOccupant {
 
     /// - Parameter limit: bytes of anonymous memory that the process must exceed.
     public func killLargest(above limit: UInt64) {
+        isOverMemory = true
         if let slot, exit == nil { sandbox.killLargest(slot, above: limit) }
     }
 
@@ -262,7 +330,27 @@ public final class Environment: SlotOccupant {
     public var cpuMicroseconds: UInt64 { (slot?.cpuNanoseconds()).map { $0 > cpuAtStart ? ($0 - cpuAtStart) / 1000 : 0 } ?? 0 }
 
     /// What the worker has written to stdout and stderr and was not read yet, at most 64 KiB.
-    public func readLog(_ take: (UnsafeRawBufferPointer) -> Void) { drain(log, take) }
+    public func readLog(_ take: (UnsafeRawBufferPointer) -> Void) {
+        drain(log) {
+            take($0)
+            extensions?.telemetry.output(.function, $0)
+        }
+    }
+
+    /// The same of its extensions.
+    public func readExtensionLog(_ take: (UnsafeRawBufferPointer) -> Void) {
+        drain(extensionLog) {
+            take($0)
+            extensions?.telemetry.output(.extension, $0)
+        }
+    }
+
+    /// Something that its subscribers are to know.
+    /// - Parameter record: JSON on one line.
+    public func tell(_ record: @autoclosure () -> String) { extensions?.telemetry.tell(.platform, record()) }
+
+    /// The output of an invocation is over: what follows belongs to no line of it.
+    public func finishLines() { extensions?.telemetry.finishLines() }
 
     // MARK: From the worker
 
@@ -270,9 +358,7 @@ public final class Environment: SlotOccupant {
         if isLast { saidLast = true }
         if type == .end || type == .error { residentBytes = UInt64(extra) << 20 }
         switch (type, state) {
-        case (.ready, .starting) where !saidReady:
-            saidReady = true
-            becomeReady()
+        case (.ready, .starting) where !saidReady: runtimeIsReady()
         case (.initError, .starting) where !saidReady:
             owner?.environmentInitFailed(self, payload: payload)
         case (.stream, .busy) where !isStreaming && answer == nil && answerType == nil: beginsStream(String(buffer: payload))
@@ -323,14 +409,20 @@ public final class Environment: SlotOccupant {
     fileprivate func answered(isError: Bool) {
         guard state == .busy else { return }
         isStreaming = false
-        state = .ready
+        state = extensions?.isAtRest == false ? .lingering : .ready
         let payload = answer ?? ByteBuffer()
         answer = nil
         owner?.environmentAnswered(self, payload: payload, isError: isError)
     }
 
+    private func runtimeIsReady() {
+        saidReady = true
+        extensions?.runtimeIsReady()
+        becomeReady()
+    }
+
     private func becomeReady() {
-        guard state == .starting, isStarted, saidReady else { return }
+        guard state == .starting, isStarted, saidReady, extensions?.isInitialised ?? true else { return }
         state = .ready
         readyAt = .now()
         cpuAtRest = slot?.cpuNanoseconds() ?? 0
@@ -340,7 +432,9 @@ public final class Environment: SlotOccupant {
 
     private func streamOver(violation: Bool) {
         isStreamOver = true
-        if violation || (exit == nil && state != .ending) {
+        if isSupervised, !violation, exit == nil, state != .ending {
+            if let runtimeExit { failed(.runtime(runtimeExit)) } else { extensions?.killRuntime() }
+        } else if violation || (exit == nil && state != .ending) {
             // A worker that closed its socket can answer nothing any more.
             killNow()
         }
@@ -352,6 +446,7 @@ public final class Environment: SlotOccupant {
     func started() {
         isStarted = true
         processAt = .now()
+        extensions?.started()
         if killedAt != nil {
             // Init knew no process then.
             killedAt = nil
@@ -386,14 +481,12 @@ public final class Environment: SlotOccupant {
     }
 
     func listener(_ fd: Int32) {
+        guard case .program(let program, _, _) = origin, let extensions else { return _ = Glibc.close(fd) }
         let me = NIOLoopBound(self, eventLoop: loop)
         runtimeAPI = RuntimeAPIServer(
-            listener: fd, loop: loop,
+            listener: fd, loop: loop, extensions: extensions, servesRuntime: program.usesRuntimeAPI,
             handlers: .init(
-                ready: {
-                    me.value.saidReady = true
-                    me.value.becomeReady()
-                },
+                ready: { me.value.runtimeIsReady() },
                 initError: { payload in
                     if me.value.state == .starting { me.value.owner?.environmentInitFailed(me.value, payload: payload) }
                 },
@@ -424,23 +517,80 @@ public final class Environment: SlotOccupant {
     private func endIfOver() {
         guard let exit, isStreamOver, state != .ended else { return }
         state = .ended
-        owner?.environmentEnded(self, exit: exit)
+        owner?.environmentEnded(self, exit: runtimeExit ?? exit)
         if let slot { sandbox.giveBack(slot) }
         slot = nil
         closeLog()
         channel?.close(promise: nil)
+        letGo()
+    }
+
+    /// What holds it in turn.
+    private func letGo() {
+        runtimeAPI?.close()
+        extensions?.close()
+        (runtimeAPI, extensions) = (nil, nil)
     }
 
     private func notMade(_ error: LinuxError) {
         guard state != .ended else { return }
         state = .ended
         channel?.close(promise: nil)
+        letGo()
         closeLog()
         owner?.environmentNotMade(self, error: error)
     }
 
     private func closeLog() {
-        if log >= 0 { Glibc.close(log) }
-        log = -1
+        for fd in [log, extensionLog] where fd >= 0 { Glibc.close(fd) }
+        (log, extensionLog) = (-1, -1)
+    }
+
+    // MARK: From the extensions
+
+    private func comesToRest() {
+        guard state == .lingering else { return }
+        state = .ready
+        owner?.environmentAtRest(self)
+    }
+
+    private func runtimeEnded(_ exit: SandboxHandle.Exit) {
+        guard runtimeExit == nil else { return }
+        let isKilled = exit.signal == SIGKILL && (isOverMemory || hasReachedMemory)
+        runtimeExit = SandboxHandle.Exit(
+            status: exit.status, cpuMicroseconds: exit.cpuMicroseconds, maxResidentKiB: exit.maxResidentKiB, outOfMemory: isKilled,
+            executionError: exit.executionError)
+        // What it sent before is still on the way.
+        if isStreamOver, let runtimeExit { return failed(.runtime(runtimeExit)) }
+        endSoon()
+    }
+
+    /// Who is killed by the kernel for memory is not the first process, of which init would say so.
+    private var hasReachedMemory: Bool {
+        guard let limit = extensions?.settings.initialization.maximumMemory, let peak = slot?.peakBytes(earlier: 0) else { return false }
+        return peak >= UInt64(limit) / 16 * 15
+    }
+
+    private func extensionFailed(_ type: String, _ cause: String) {
+        if state == .starting {
+            var json = JSONText()
+            json.object {
+                $0.field("errorType", type)
+                $0.field("errorMessage", "Error: \(cause)")
+            }
+            owner?.environmentInitFailed(self, payload: json.buffer)
+        } else {
+            failed(.extension(type: type, cause: cause))
+        }
+    }
+
+    private func failed(_ failure: Failure) {
+        switch state {
+        case .starting, .ready: killNow()
+        case .busy, .lingering:
+            end(.failure)
+            owner?.environmentFailed(self, failure: failure)
+        case .ending, .ended: break
+        }
     }
 }

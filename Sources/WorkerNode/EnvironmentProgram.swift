@@ -6,14 +6,16 @@ public import Sandbox
 public enum EnvironmentNetwork {
     /// On 127.0.0.1: the server, as the environment's processes reach it.
     public static let callbackPort = Int(MC_CALLBACK_PORT)
+    /// The Runtime API and the APIs of extensions: `AWS_LAMBDA_RUNTIME_API`.
+    public static let runtimeAPI = "127.0.0.1:\(Int(MC_RUNTIME_API_PORT))"
 }
 
 /// What a runtime process is started with.
 public struct EnvironmentProgram: Sendable {
     public var arguments: [String]
     public var environment: [(String, String)]
-    /// It speaks the Runtime API: its network namespace gets the listening socket first.
-    public var needsListener = false
+    /// It speaks the Runtime API, else frames.
+    public var usesRuntimeAPI = false
 
     /// "argc envc" and NUL-terminated strings, as init takes them apart.
     var encoded: [UInt8] {
@@ -73,11 +75,11 @@ public struct EnvironmentProgram: Sendable {
     ) -> EnvironmentProgram {
         let configuration = version.configuration
         var program = EnvironmentProgram(arguments: ["/var/task/bootstrap"], environment: [])
-        program.needsListener = true
+        program.usesRuntimeAPI = true
         program.environment = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"), ("LANG", "C.UTF-8"), ("HOME", "/tmp"), ("TZ", ":UTC"),
             ("LD_LIBRARY_PATH", libraryPath),
-            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:\(Int(MC_RUNTIME_API_PORT))"), ("AWS_LAMBDA_FUNCTION_NAME", version.key.name),
+            ("AWS_LAMBDA_RUNTIME_API", EnvironmentNetwork.runtimeAPI), ("AWS_LAMBDA_FUNCTION_NAME", version.key.name),
             ("AWS_LAMBDA_FUNCTION_VERSION", version.version), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "\(configuration.memorySize)"),
             ("AWS_REGION", version.key.region), ("AWS_DEFAULT_REGION", version.key.region),
             ("AWS_LAMBDA_LOG_GROUP_NAME", configuration.logging.group(of: version.key)), ("AWS_LAMBDA_LOG_STREAM_NAME", logStream),

@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// Lambda's Runtime API 2018-06-01 for one environment, on a socket inside its network namespace. Confined to the loop.
+/// Lambda's Runtime API 2018-06-01, and the APIs of extensions, for one environment, on a socket inside its network namespace. Confined to the loop.
 ///
 /// Source: Lambda Developer Guide, "Using the Lambda runtime API".
 final class RuntimeAPIServer {
@@ -18,6 +18,9 @@ final class RuntimeAPIServer {
     }
 
     private let handlers: Handlers
+    let extensions: EnvironmentExtensions
+    /// The runtime is a program that speaks this API.
+    let servesRuntime: Bool
     private var server: (any Channel)?
     private var connections: [ObjectIdentifier: any Channel] = [:]
     private var isClosed = false
@@ -31,8 +34,9 @@ final class RuntimeAPIServer {
     /// The connection that asked for the next invocation.
     private weak var asking: RuntimeAPIConnection?
 
-    /// A bootstrap needs one connection, two while it reconnects; more are refused.
-    private static let maximumConnections = 8
+    /// A bootstrap and each of ten extensions need one connection that waits, and one to say something meanwhile; more are
+    /// refused.
+    private static let maximumConnections = 24
     /// Connections and requests in one second or invocation; an honest program makes a handful for each invocation.
     private static let maximumActs = 1000
     private var acts = 0
@@ -40,8 +44,10 @@ final class RuntimeAPIServer {
     /// Of request bodies that are not complete, over all connections.
     private var heldBytes = 0
 
-    init(listener: Int32, loop: any EventLoop, handlers: Handlers) {
+    init(listener: Int32, loop: any EventLoop, extensions: EnvironmentExtensions, servesRuntime: Bool, handlers: Handlers) {
         self.handlers = handlers
+        self.extensions = extensions
+        self.servesRuntime = servesRuntime
         let me = NIOLoopBound(self, eventLoop: loop)
         ServerBootstrap(group: loop)
             .childChannelOption(.maxMessagesPerRead, value: 4)
@@ -61,7 +67,7 @@ final class RuntimeAPIServer {
             }
     }
 
-    fileprivate func act() {
+    func act() {
         let now = NIODeadline.now()
         if now - secondBegan > .seconds(1) {
             secondBegan = now
@@ -74,13 +80,13 @@ final class RuntimeAPIServer {
     }
 
     /// False when the bodies under way are more than one answer may be.
-    fileprivate func hold(_ bytes: Int) -> Bool {
+    func hold(_ bytes: Int) -> Bool {
         guard heldBytes + bytes <= FrameReader.maximumPayload else { return false }
         heldBytes += bytes
         return true
     }
 
-    fileprivate func letGo(_ bytes: Int) { heldBytes -= bytes }
+    func letGo(_ bytes: Int) { heldBytes -= bytes }
 
     private func opened(_ channel: any Channel) {
         act()
@@ -108,7 +114,7 @@ final class RuntimeAPIServer {
     func setPaused(_ isPaused: Bool) { streaming?.setPaused(isPaused) }
 
     /// Whether the parts of this answer are wanted as they come.
-    fileprivate func beginsStream(_ path: Substring, contentType: String, on connection: RuntimeAPIConnection) -> Bool {
+    func beginsStream(_ path: Substring, contentType: String, on connection: RuntimeAPIConnection) -> Bool {
         guard let current, streaming == nil, path == "/runtime/invocation/\(current.requestID)/response" else { return false }
         streaming = connection
         if handlers.streams(contentType) { return true }
@@ -116,17 +122,17 @@ final class RuntimeAPIServer {
         return false
     }
 
-    fileprivate func streamed(_ part: ByteBuffer) { handlers.streamed(part) }
+    func streamed(_ part: ByteBuffer) { handlers.streamed(part) }
 
     /// - Parameter failure: what the trailers told, or that the body broke off.
-    fileprivate func streamEnded(_ connection: RuntimeAPIConnection, failure: ByteBuffer?) {
+    func streamEnded(_ connection: RuntimeAPIConnection, failure: ByteBuffer?) {
         guard streaming === connection else { return }
         streaming = nil
         current = nil
         handlers.answered(failure ?? ByteBuffer(), failure != nil)
     }
 
-    fileprivate func asksNext(_ connection: RuntimeAPIConnection) {
+    func asksNext(_ connection: RuntimeAPIConnection) {
         asking = connection
         // Asking again without an answer gives the answer up: the time limit ends such an invocation.
         if !wasReady {
@@ -152,7 +158,7 @@ final class RuntimeAPIServer {
     }
 
     /// A streamed answer that was taken as a whole and whose trailers say that it failed.
-    fileprivate func failed(_ path: Substring, payload: ByteBuffer, from connection: RuntimeAPIConnection) {
+    func failed(_ path: Substring, payload: ByteBuffer, from connection: RuntimeAPIConnection) {
         guard let current, path == "/runtime/invocation/\(current.requestID)/response" else {
             return connection.refuse(.badRequest, "InvalidRequestID", "Invalid request ID")
         }
@@ -161,7 +167,7 @@ final class RuntimeAPIServer {
         handlers.answered(payload, true)
     }
 
-    fileprivate func posted(_ path: Substring, body: ByteBuffer, from connection: RuntimeAPIConnection) {
+    func posted(_ path: Substring, body: ByteBuffer, from connection: RuntimeAPIConnection) {
         let parts = path.split(separator: "/")
         if parts == ["runtime", "init", "error"] || parts == ["runtime", "restore", "error"] {
             connection.accepted()
@@ -177,113 +183,4 @@ final class RuntimeAPIServer {
         connection.accepted()
         handlers.answered(body, parts[3] == "error")
     }
-}
-
-private final class RuntimeAPIConnection: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    private let server: RuntimeAPIServer
-    private var context: ChannelHandlerContext?
-    private var head: HTTPRequestHead?
-    private var body = ByteBuffer()
-    private var isTooLarge = false
-    /// The body is an answer whose parts go on as they come.
-    private var isStreaming = false
-
-    init(server: RuntimeAPIServer) { self.server = server }
-
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-    func handlerRemoved(context: ChannelHandlerContext) {
-        if isStreaming { endStream(RuntimeStreamFailure.truncated) }
-        self.context = nil
-        server.letGo(body.readableBytes)
-        body = ByteBuffer()
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head):
-            server.act()
-            self.head = head
-            isTooLarge = false
-            // curl would wait a second for this before it sends a large answer.
-            if head.headers["expect"].contains(where: { $0.lowercased() == "100-continue" }) {
-                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
-            }
-            isStreaming = begins(head)
-        case .body(let part) where isStreaming: server.streamed(part)
-        case .body(var part):
-            guard !isTooLarge, server.hold(part.readableBytes) else {
-                isTooLarge = true
-                return
-            }
-            if body.readableBytes == 0 { body = part } else { body.writeBuffer(&part) }
-        case .end(let trailers) where isStreaming:
-            head = nil
-            accepted()
-            endStream(RuntimeStreamFailure.payload(trailers))
-        case .end(let trailers):
-            guard let head else { return }
-            self.head = nil
-            let body = self.body
-            self.body = ByteBuffer()
-            server.letGo(body.readableBytes)
-            let prefix = "/2018-06-01"
-            guard head.uri.hasPrefix(prefix) else { return refuse(.notFound, "NotFound", "no such path") }
-            let path = head.uri.dropFirst(prefix.count)
-            switch (head.method, path) {
-            case (.GET, "/runtime/invocation/next"): server.asksNext(self)
-            case (.GET, "/runtime/restore/next"):
-                // Only a runtime that was told `snap-start` as its initialization type may ask, and none is.
-                refuse(.forbidden, "InvalidStateTransition", "this environment is not restored from a snapshot")
-            case (.POST, _) where Self.streams(head) && RuntimeStreamFailure.payload(trailers) != nil:
-                server.failed(path, payload: RuntimeStreamFailure.payload(trailers) ?? ByteBuffer(), from: self)
-            // Whatever is beyond the limit is answered as too large by who reads the answer's size.
-            case (.POST, _): server.posted(path, body: isTooLarge ? ByteBuffer(repeating: 0x20, count: FrameReader.maximumPayload) : body, from: self)
-            default: refuse(.methodNotAllowed, "MethodNotAllowed", "method not allowed")
-            }
-        }
-    }
-
-    // MARK: Streamed answers
-
-    private static func streams(_ head: HTTPRequestHead) -> Bool {
-        head.headers["lambda-runtime-function-response-mode"].contains { $0.lowercased() == "streaming" }
-    }
-
-    private func begins(_ head: HTTPRequestHead) -> Bool {
-        let prefix = "/2018-06-01"
-        guard head.method == .POST, head.uri.hasPrefix(prefix), Self.streams(head) else { return false }
-        let type = head.headers.first(name: "content-type") ?? "application/octet-stream"
-        return server.beginsStream(head.uri.dropFirst(prefix.count), contentType: type, on: self)
-    }
-
-    private func endStream(_ failure: ByteBuffer?) {
-        isStreaming = false
-        setPaused(false)
-        server.streamEnded(self, failure: failure)
-    }
-
-    func setPaused(_ isPaused: Bool) {
-        guard let context else { return }
-        try? context.channel.syncOptions?.setOption(.autoRead, value: !isPaused)
-    }
-
-    func respond(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer) {
-        guard let context else { return }
-        var headers = headers
-        headers.add(name: "Content-Length", value: "\(body.readableBytes)")
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
-        if body.readableBytes > 0 { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    }
-
-    func accepted() { respond(.accepted, ["Content-Type": "application/json"], ByteBuffer(string: #"{"status":"OK"}"#)) }
-
-    func refuse(_ status: HTTPResponseStatus, _ type: String, _ message: String) {
-        respond(status, ["Content-Type": "application/json"], ByteBuffer(string: #"{"errorMessage":"\#(message)","errorType":"\#(type)"}"#))
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

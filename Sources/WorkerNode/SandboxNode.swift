@@ -13,10 +13,14 @@ public final class SandboxNode {
     private let link: HelperLink
     private var nextID: UInt32 = 1
     private var sandboxes: [UInt32: SandboxHandle] = [:]
+    let telemetryBudget = TelemetryBudget(limit: SandboxNode.telemetryBytes)
     /// nil where the host gives no thread for it: then functions find no server.
     private var acceptor: CallbackAcceptor?
     /// The helper has ended; everything it held is gone.
     public private(set) var isLost = false
+
+    /// Of all environments' records that their extensions have not taken yet.
+    private static let telemetryBytes = 64 << 20
 
     public init(link: HelperLink, facts: NodeFacts, loop: any EventLoop) {
         self.link = link
@@ -100,74 +104,6 @@ public final class SandboxNode {
 
 /// One sandbox: its PID 1, its slots, and who waits for them. Confined to the loop.
 public final class SandboxHandle {
-    /// A place for one worker: a cgroup of its own, used by one process tree at a time.
-    public struct Slot: Sendable {
-        public let index: UInt32
-        fileprivate let cpu: Int32
-        fileprivate let peak: Int32
-        fileprivate let statistics: Int32
-        /// Only where the peak is that of all the slot's life.
-        fileprivate let current: Int32
-
-        /// CPU time used in this slot since it was made, nanoseconds; nil where the host cannot tell.
-        public func cpuNanoseconds() -> UInt64? {
-            guard cpu >= 0 else { return nil }
-            return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { buffer in
-                let n = pread(cpu, buffer.baseAddress, 511, 0)
-                guard n > 0 else { return nil }
-                // v1: the number alone. v2: "usage_usec N" comes first.
-                var value: UInt64 = 0
-                var digits = false
-                for byte in buffer[0..<n] {
-                    if byte >= 48 && byte <= 57 {
-                        value = value &* 10 &+ UInt64(byte &- 48)
-                        digits = true
-                    } else if digits { break }
-                }
-                return buffer[0] == UInt8(ascii: "u") ? value &* 1000 : value
-            }
-        }
-
-        /// Highest memory since the slot was last taken, bytes. Where the kernel cannot set the peak back, it is known
-        /// only if it rose beyond `earlier`, its value at the invocation's begin; else this is the memory in use now.
-        public func peakBytes(earlier: UInt64) -> UInt64? {
-            let highest = number(peak)
-            guard let highest, current >= 0, highest <= earlier else { return highest }
-            return number(current)
-        }
-
-        public func peakBytesSoFar() -> UInt64 { current >= 0 ? number(peak) ?? 0 : 0 }
-
-        /// Anonymous memory now, bytes.
-        public func anonymousBytes() -> UInt64? {
-            guard statistics >= 0 else { return nil }
-            return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-                let n = pread(statistics, buffer.baseAddress, 4095, 0)
-                guard n > 0 else { return nil }
-                let text = String(decoding: buffer[0..<n], as: UTF8.self)
-                for line in text.split(separator: "\n") where line.hasPrefix("total_rss ") || line.hasPrefix("anon ") {
-                    return line.split(separator: " ").last.flatMap { UInt64($0) }
-                }
-                return nil
-            }
-        }
-
-        private func number(_ fd: Int32) -> UInt64? {
-            guard fd >= 0 else { return nil }
-            return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { buffer in
-                let n = pread(fd, buffer.baseAddress, 31, 0)
-                guard n > 0 else { return nil }
-                var value: UInt64 = 0
-                for byte in buffer[0..<n] where byte >= 48 && byte <= 57 { value = value &* 10 &+ UInt64(byte &- 48) }
-                return value
-            }
-        }
-
-        fileprivate func close() {
-            for fd in [cpu, peak, statistics, current] where fd >= 0 { Glibc.close(fd) }
-        }
-    }
-
     public struct Exit: Sendable {
         /// As from wait(2).
         public let status: Int32
@@ -242,6 +178,8 @@ public final class SandboxHandle {
     /// Commands for which init's line had no room, in order.
     private var unsent: [Unsent] = []
 
+    /// Who waits for sockets, in the order of asking.
+    private var sockets: [(slot: UInt32, completion: (Int32) -> Void)] = []
     /// Who runs in a slot.
     private var occupants: [UInt32: any SlotOccupant] = [:]
     private var templateEnded: ((Exit) -> Void)?
@@ -251,6 +189,9 @@ public final class SandboxHandle {
     private var callbacks = CallbackListeners()
     /// Takes a connection that the template made to the server.
     public var templateCalled: ((Int32) -> Void)?
+    /// Its function asks for the Runtime API, which a template has not.
+    public var templateRegisters: (() -> Void)?
+    private var runtimeListener: Int32 = -1
     /// Called once, when nothing of the sandbox is left.
     public var whenGone: ((_ failure: String?) -> Void)?
     private var failure: String?
@@ -417,11 +358,34 @@ public final class SandboxHandle {
         occupants[slot.index] = occupant
     }
 
-    func start(_ program: EnvironmentProgram, in slot: Slot, worker: Int32?, log: Int32, occupant: any SlotOccupant) throws {
-        try command(
-            MC_EXEC, slot: slot.index, value: program.needsListener ? Int32(MC_EXEC_LISTENER) : 0, payload: program.encoded,
-            descriptors: [worker, log].compactMap { $0 })
+    /// - Parameter descriptors: a frame socket where the program has one; with extensions the supervisor's socket and their log
+    ///   pipe; the log pipe.
+    func start(
+        _ program: EnvironmentProgram, extensions: EnvironmentProgram?, in slot: Slot, descriptors: [Int32], occupant: any SlotOccupant
+    ) throws {
+        let (first, second) = (program.encoded, extensions?.encoded ?? [])
+        let flags = MC_EXEC_LISTENER | (extensions == nil ? 0 : MC_EXEC_EXTENSIONS)
+        try command(MC_EXEC, slot: slot.index, value: Int32(flags), a: UInt64(first.count), payload: first + second, descriptors: descriptors)
         occupants[slot.index] = occupant
+    }
+
+    var telemetryBudget: TelemetryBudget { node.telemetryBudget }
+
+    /// - Parameter completion: gets a TCP socket of the slot's network namespace, not connected and its own from now on; -1 when
+    ///   there is none.
+    func makeSocket(in slot: Slot, _ completion: @escaping (Int32) -> Void) {
+        guard !isGone, (try? command(MC_SOCKET, slot: slot.index)) != nil else { return completion(-1) }
+        sockets.append((slot.index, completion))
+    }
+
+    /// Init answers in order.
+    private func socketMade(_ slot: UInt32, error: Int32) {
+        let socket = error == 0 ? receiveDescriptor(MC_SOCKET_MADE, slot) { isSocket($0, listening: false) } ?? -1 : -1
+        guard !sockets.isEmpty, sockets[0].slot == slot else {
+            if socket >= 0 { Glibc.close(socket) }
+            return
+        }
+        sockets.removeFirst().completion(socket)
     }
 
     /// A slot whose occupant never came to be.
@@ -484,21 +448,29 @@ public final class SandboxHandle {
         case MC_ASSIGNED:
             assignment(message.value == 0 ? nil : LinuxError("mounting the package in a sandbox", message.value))
         case MC_LISTENER:
-            guard let fd = receiveListener(MC_LISTENER, message.slot) else { return }
-            if let occupant = occupants[message.slot] { occupant.listener(fd) } else { Glibc.close(fd) }
+            guard let fd = receiveDescriptor(MC_LISTENER, message.slot, where: { isSocket($0, listening: true) }) else { return }
+            if message.slot == MC_TEMPLATE_SLOT {
+                runtimeListener = fd
+                _ = node.watch(fd, of: id, namespace: MC_TEMPLATE_SLOT)
+            } else if let occupant = occupants[message.slot] {
+                occupant.listener(fd)
+            } else {
+                Glibc.close(fd)
+            }
         case MC_CALLBACK:
-            guard let fd = receiveListener(MC_CALLBACK, message.slot) else { return }
+            guard let fd = receiveDescriptor(MC_CALLBACK, message.slot, where: { isSocket($0, listening: true) }) else { return }
             if node.watch(fd, of: id, namespace: message.slot) { callbacks.add(fd, of: message.slot) } else { Glibc.close(fd) }
+        case MC_SOCKET_MADE: socketMade(message.slot, error: message.value)
         case MC_CALLBACK_OVER: callbacks.remove(message.slot)
         default: break
         }
     }
 
     /// What init has announced.
-    private func receiveListener(_ op: mc_op, _ slot: UInt32) -> Int32? {
+    private func receiveDescriptor(_ op: mc_op, _ slot: UInt32, where isExpected: (Int32) -> Bool) -> Int32? {
         guard let received = try? receive(from: descriptors, capacity: 0), let fd = received.descriptors.first else { return nil }
         for extra in received.descriptors.dropFirst() { Glibc.close(extra) }
-        guard received.head.op == op.rawValue, received.head.slot == slot, isListener(fd) else {
+        guard received.head.op == op.rawValue, received.head.slot == slot, isExpected(fd) else {
             Glibc.close(fd)
             return nil
         }
@@ -507,6 +479,7 @@ public final class SandboxHandle {
 
     /// Somebody in this network namespace has connected to the server.
     func called(in namespace: UInt32) {
+        guard namespace != MC_TEMPLATE_SLOT else { return templateRegisters?() ?? () }
         guard let (slot, sockets) = callbacks.take(from: namespace) else { return }
         for socket in sockets {
             if slot == MC_TEMPLATE_SLOT, let templateCalled {
@@ -520,13 +493,13 @@ public final class SandboxHandle {
     }
 
     /// Init is ours and ran nothing of the function, but a descriptor is looked at before it is used.
-    private func isListener(_ fd: Int32) -> Bool {
+    private func isSocket(_ fd: Int32, listening: Bool) -> Bool {
         func option(_ name: Int32) -> Int32 {
             var value: Int32 = -1
             var size = socklen_t(MemoryLayout<Int32>.size)
             return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1
         }
-        return option(SO_ACCEPTCONN) == 1 && option(SO_DOMAIN) == AF_INET && option(SO_TYPE) == Int32(SOCK_STREAM.rawValue)
+        return option(SO_ACCEPTCONN) == (listening ? 1 : 0) && option(SO_DOMAIN) == AF_INET && option(SO_TYPE) == Int32(SOCK_STREAM.rawValue)
     }
 
     func couldNotBeMade(_ sentence: String) {
@@ -539,12 +512,15 @@ public final class SandboxHandle {
         guard !isGone else { return }
         isGone = true
         channel?.close(promise: nil)
-        for fd in [control, descriptors, log, logWriter] where fd >= 0 { Glibc.close(fd) }
+        for fd in [control, descriptors, log, logWriter, runtimeListener] where fd >= 0 { Glibc.close(fd) }
         for fd in unsent.flatMap(\.descriptors) { Glibc.close(fd) }
         unsent = []
         for slot in known.values { slot.close() }
         callbacks.closeAll()
-        templateCalled = nil
+        (templateCalled, templateRegisters) = (nil, nil)
+        let unserved = sockets
+        sockets = []
+        for one in unserved { one.completion(-1) }
         let lost = Exit(status: SIGKILL, cpuMicroseconds: 0, maxResidentKiB: 0, outOfMemory: false)
         let ended = templateEnded
         (templateEnded, templateStarted, audited) = (nil, nil, nil)
@@ -573,59 +549,4 @@ protocol SlotOccupant: AnyObject {
     /// A connection that one of its processes made to the server; the occupant owns it.
     func called(_ socket: Int32)
     func sandboxLost()
-}
-
-/// A close-on-exec pipe whose read end does not block.
-func logPipe() throws -> (read: Int32, write: Int32) {
-    var ends: [Int32] = [-1, -1]
-    try check("making a log pipe") { pipe(&ends) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
-    return (ends[0], ends[1])
-}
-
-/// Reads what a non-blocking pipe holds, at most 64 KiB, so that a flood cannot hold the loop.
-func drain(_ fd: Int32, limit: Int = 65536, _ take: (UnsafeRawBufferPointer) -> Void) {
-    guard fd >= 0 else { return }
-    withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 16) { buffer in
-        var total = 0
-        while total < limit {
-            let n = read(fd, buffer.baseAddress, buffer.count)
-            if n < 0 && errno == EINTR { continue }
-            guard n > 0 else { return }
-            take(UnsafeRawBufferPointer(rebasing: buffer[0..<n]))
-            total += n
-            if n < buffer.count { return }
-        }
-    }
-}
-
-/// Cuts the control stream into messages. The peer is init, whose messages are short.
-private final class MessageReader: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    private let take: (mc_message, ByteBuffer) -> Void
-    private var pending = ByteBuffer()
-
-    init(_ take: @escaping (mc_message, ByteBuffer) -> Void) {
-        self.take = take
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var buffer = unwrapInboundIn(data)
-        if pending.readableBytes > 0 {
-            pending.writeBuffer(&buffer)
-            buffer = pending
-            pending = ByteBuffer()
-        }
-        let size = MemoryLayout<mc_message>.size
-        while buffer.readableBytes >= size {
-            let head = buffer.withUnsafeReadableBytes { $0.loadUnaligned(as: mc_message.self) }
-            guard head.length <= UInt32(MC_MAX_PAYLOAD) else { return context.close(promise: nil) }
-            guard buffer.readableBytes >= size + Int(head.length) else { break }
-            buffer.moveReaderIndex(forwardBy: size)
-            let payload = buffer.readSlice(length: Int(head.length)) ?? ByteBuffer()
-            take(head, payload)
-        }
-        if buffer.readableBytes > 0 { pending = buffer }
-    }
 }

@@ -38,6 +38,7 @@ private final class MemoryPackages: PackageStore {
     func reference(sha256: String) async -> CodeReference? { stored.withLock { $0[sha256] } }
     func archivePath(sha256: String) async throws -> String { sha256 }
     func merge(_ packages: [String]) async throws -> String { packages.joined() }
+    func extensions(of sha256: String) async throws -> [String] { [] }
     func unpackedSize(sha256: String) async throws -> Int { 0 }
 }
 

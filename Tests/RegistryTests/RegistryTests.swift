@@ -54,6 +54,7 @@ final class MemoryPackages: PackageStore {
 
     func archivePath(sha256: String) async throws -> String { "blobs/\(sha256).zip" }
     func merge(_ packages: [String]) async throws -> String { packages.count > 1 ? "merged:" + packages.joined(separator: "+") : packages.first ?? "" }
+    func extensions(of sha256: String) async throws -> [String] { [] }
     func unpackedSize(sha256: String) async throws -> Int { stored.withLock { $0[sha256]?.size ?? 0 } }
 }
 

@@ -83,8 +83,9 @@ function initialised(definition, handler) {
     leave,
     onLost: (action) => { whenLost = action; },
   });
-  const next = () => {
-    const frame = frames.read();
+  // An extension within this process asks for its next event while the process waits for its next invocation.
+  const next = definition.hasExtensions ? () => frames.readInLoop(take) : () => take(frames.read());
+  const take = (frame) => {
     // The server has no more use for this environment.
     if (!frame) leave(0);
     if (frame.type !== frames.INVOKE) throw new Error(`expected an INVOKE frame (type ${frames.INVOKE}), got type ${frame.type}`);

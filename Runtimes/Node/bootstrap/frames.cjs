@@ -1,7 +1,7 @@
 // Frames on descriptor 3: a header of 8 bytes {u32 length, u8 type, u8 flags, u16 extra}, little-endian, and the payload.
 'use strict';
 
-const { readSync, writeSync } = require('fs');
+const { read: readLater, readSync, writeSync } = require('fs');
 const resourceUsage = process.resourceUsage;
 
 const SERVER = 3;
@@ -14,7 +14,20 @@ const ERROR = 20;
 /** The next frame, or undefined when the peer has closed. Nothing else of the process's loop runs meanwhile. */
 function read(descriptor = SERVER) {
   const head = exactly(descriptor, HEADER);
-  if (!head) return undefined;
+  return head && rest(head, descriptor);
+}
+
+/** The same for what goes on beside the handler: the process's loop runs meanwhile. `take` gets the frame. */
+function readInLoop(take, head = Buffer.allocUnsafe(HEADER), have = 0) {
+  readLater(SERVER, head, have, HEADER - have, null, (error, n) => {
+    if (error && error.code !== 'EINTR' && error.code !== 'EAGAIN') throw error;
+    if (n === 0) take(undefined);
+    else if (have + (n ?? 0) < HEADER) readInLoop(take, head, have + (n ?? 0));
+    else take(rest(head, SERVER));
+  });
+}
+
+function rest(head, descriptor) {
   const length = head.readUInt32LE(0);
   if (length > MAXIMUM_PAYLOAD) throw new Error(`failed to read a frame: ${length} bytes of payload, at most ${MAXIMUM_PAYLOAD} are allowed`);
   const payload = exactly(descriptor, length);
@@ -69,4 +82,4 @@ function retrying(operation) {
   }
 }
 
-module.exports = { INIT: 1, INVOKE: 2, VARIABLES: 3, READY: 16, INIT_ERROR: 17, CHUNK: 18, END, ERROR, STREAM: 21, read, write, writeFully };
+module.exports = { INIT: 1, INVOKE: 2, VARIABLES: 3, READY: 16, INIT_ERROR: 17, CHUNK: 18, END, ERROR, STREAM: 21, read, readInLoop, write, writeFully };

@@ -26,11 +26,14 @@ enum mc_op {
   // server -> init
   MC_START_TEMPLATE = 1, // payload: argv and environment block; fds: worker socket, log pipe
   MC_FORK = 2,           // fds: worker socket, log pipe
-  MC_EXEC = 3,           // payload: argv and environment block; value: MC_EXEC_* flags; fds: worker socket (not with MC_EXEC_LISTENER), log pipe
+  MC_EXEC = 3,           // payload: argv and environment block; value: MC_EXEC_* flags; fds: [worker socket], with MC_EXEC_EXTENSIONS the
+                         // supervisor's socket and the extensions' log pipe, log pipe. With MC_EXEC_EXTENSIONS the first a bytes
+                         // of the payload are the runtime's block, the rest is another: the extensions' paths and environment
   MC_KILL = 4,           // slot or MC_TEMPLATE_SLOT
   MC_AUDIT = 5,          // value: MC_AUDIT_* flags
   MC_KILL_LARGEST = 6,   // the slot's largest process, if its anonymous memory is above a bytes: the memory size was passed
                          // without reaching the slot's own limit
+  MC_SOCKET = 12,        // a TCP socket of the slot's network namespace is wanted
   // helper -> init
   MC_SLOT = 16,          // slot; value: number of cgroup.procs fds; fds: those, then [peak], [oom] (b: bit 0, bit 1)
   MC_END = 17,
@@ -42,18 +45,25 @@ enum mc_op {
   MC_EXITED = 33,        // value: wait status; a: CPU microseconds by rusage; b: max RSS KiB; c: bit 0 = out of memory, above bit 8 the errno of an exec that failed
   MC_FAILED = 34,        // value: errno, b: stage
   MC_AUDITED = 35,       // a: findings bit set (mc_finding); b: CPU microseconds of init; c: anonymous memory KiB; payload: one line of text
-  MC_LISTENER = 36,      // slot's Runtime API socket waits on the descriptor channel
+  MC_LISTENER = 36,      // slot's Runtime API socket waits on the descriptor channel; MC_TEMPLATE_SLOT's tells only that somebody asks
   MC_UP = 37,            // to the helper: init runs
   MC_ASSIGNED = 38,      // the package is at /var/task; value: 0 or errno
   MC_CALLBACK = 39,      // the listener of network namespace number `slot`, for calls to the server, waits on the descriptor channel
   MC_CALLBACK_OVER = 40, // that network namespace is not used any more: its listener is to be closed
+  MC_SOCKET_MADE = 44,   // slot; value: 0, then it waits on the descriptor channel, or errno
+  // server -> supervisor of an environment with extensions, and back. slot: 0 for the runtime, from 1 on for extensions
+  MC_RUN = 56,           // the runtime may be started
+  MC_SIGNAL = 57,        // value: the signal
+  MC_ENDED = 58,         // value: wait status; a: errno of an exec that failed; b: max RSS KiB
   // init -> template and back
   MC_COPY = 48,          // fds: worker socket, log pipe, network namespace
   MC_COPIED = 49,        // value: the copy's pid in the sandbox's PID namespace, or -errno
 };
 #define MC_TEMPLATE_SLOT 0xFFFFFFFFu
 enum { MC_MAX_SLOTS = 1024, MC_MAX_PAYLOAD = 65536, MC_MAX_FDS = 12 };
-enum { MC_EXEC_LISTENER = 1 };
+enum { MC_EXEC_LISTENER = 1, MC_EXEC_EXTENSIONS = 2 };
+// Lambda allows ten; a supervisor is not asked to start more.
+enum { MC_MAX_EXTENSIONS = 10 };
 // Ports on 127.0.0.1 of each network namespace: Lambda's Runtime API, where there is one, and the server's API.
 enum { MC_RUNTIME_API_PORT = 9001, MC_CALLBACK_PORT = 9002 };
 enum mc_audit {

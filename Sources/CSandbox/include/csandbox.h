@@ -39,6 +39,17 @@ struct csb_spec {
 
 struct csb_error { int32_t stage, error; };
 
+// What a supervisor runs, in an environment that has extensions. Null-terminated; all text outlives it.
+struct csb_programs {
+  char **argv, **envp;                // the runtime's
+  char **extensions, **extension_envp; // a path for each extension
+};
+// The descriptors that it finds open, besides its output, which is the runtime's.
+enum { CSB_WORKER_FD = 3, CSB_SUPERVISOR_FD = 4, CSB_EXTENSION_LOG_FD = 5 };
+// Becomes the supervisor: starts the extensions at once and the runtime when it is told to, reports each end, and ends with
+// its socket. Everything that restricts a function is in force already.
+__attribute__((noreturn)) void csb_supervise(const struct csb_programs *programs);
+
 // Clones a PID 1 ahead of need. It waits on its helper socket (`helper` is its end) for MC_BECOME and builds its sandbox
 // then: joining its cgroups, which can take the kernel 10 ms, is over before anybody waits for it. On success returns its
 // pid and fills pidfd and sync.

@@ -389,6 +389,7 @@ private final class InvocationMeter {
         guard record.trigger != .initialization else {
             return function(record.key.name).initialised(microseconds: UInt64(record.initMicroseconds))
         }
+        guard record.trigger.isInvocation else { return }
         function(record.key.name).finished(
             record.outcome, start: record.startKind, handlerMicroseconds: UInt64(record.handlerMicroseconds),
             queueMicroseconds: UInt64(record.queueMicroseconds))

@@ -1,0 +1,173 @@
+import Extensions
+import FunctionLogs
+import FunctionModel
+import Metering
+import NIOCore
+import WarmPool
+import WorkerNode
+
+/// What is left of an invocation while its extensions are at work after the answer.
+struct Afterwork {
+    let call: Call
+    /// As it was written before the answer.
+    let record: UsageRecord
+    let isReusable: Bool
+}
+
+/// The output of one environment's extensions: bounded per invocation, in whole lines.
+struct ExtensionOutput {
+    var lines = LogLineBuffer()
+    var taken = 0
+    /// It is read again soon, though no invocation runs.
+    var isAwaited = false
+}
+
+/// Extensions: what they are started with, their time after an answer, their log.
+extension FunctionHost {
+    func extensionSettings(_ session: FunctionSession) -> ExtensionSettings {
+        let configuration = version.configuration
+        let type = initializationType ?? "on-demand"
+        return ExtensionSettings(
+            facts: ExtensionFacts(
+                functionName: version.key.name, functionVersion: version.version, handler: configuration.handler, account: version.key.account),
+            initialization: .init(
+                type: type, functionName: version.key.name, functionVersion: version.version, maximumMemory: configuration.memorySize << 20),
+            hasJSONLog: configuration.logging.format == .json, names: configuration.layers.extensions,
+            variables: ExtensionSettings.variables(version, initializationType: type, calling: session.variables),
+            wallMilliseconds: { [pipeline] in pipeline.wallMilliseconds() },
+            timeText: { [pipeline] in LogTime.text(pipeline.wallMilliseconds()) })
+    }
+
+    /// They are told of the end and have their time for it, or of an invocation that is answered.
+    var hasExtensionsAtWork: Bool { environments.values.contains(where: \.hasExtensionsAtWork) }
+
+    // MARK: After the answer
+
+    /// The caller has its answer now; the environment is free, and the report is written, when its extensions are done.
+    func linger(_ call: Call, _ environment: Environment, outcome: Outcome, payload: ByteBuffer, isReusable: Bool) {
+        guard let record = settle(call, environment, outcome: outcome, payload: payload) else { return environment.end(.failure) }
+        lingering[environment.workerNumber] = Afterwork(call: call, record: record, isReusable: isReusable)
+        armTimeout()
+    }
+
+    func environmentAtRest(_ environment: Environment) {
+        guard let id = workerIDs[environment.workerNumber], let afterwork = lingering.removeValue(forKey: environment.workerNumber) else { return }
+        finish(afterwork, environment, outcome: afterwork.record.outcome)
+        endCalling(environment)
+        pool.workerFinished(id, reusable: afterwork.isReusable, now: now, into: &actions)
+        pipeline.busyChanged(self)
+        perform()
+        startHeld()
+    }
+
+    func environmentFailed(_ environment: Environment, failure: Environment.Failure) {
+        endCalling(environment)
+        guard let call = calls.removeValue(forKey: environment.workerNumber) else { return endAfterwork(environment, outcome: .crash) }
+        switch failure {
+        case .runtime(let exit): ended(call, environment, exit)
+        case .extension(let type, let cause):
+            let id = call.invocation.requestID
+            settle(
+                call, environment, outcome: .crash, payload: ErrorPayload.make(type: type, message: "RequestId: \(id) Error: \(cause)"),
+                platformLine: "RequestId: \(id) Error: \(cause)\n\(type)")
+        }
+        pipeline.busyChanged(self)
+        perform()
+    }
+
+    /// The function's time limit is that of its extensions, too.
+    func lingeredTooLong(_ number: UInt64) {
+        guard let environment = environments[number], let afterwork = lingering[number] else { return }
+        let seconds = version.configuration.timeout
+        afterwork.call.log.platform(PlatformLog.timedOut(requestID: afterwork.record.requestID, timeoutSeconds: seconds))
+        endAfterwork(environment, outcome: .timeout)
+        environment.end(.timeout)
+    }
+
+    func endAfterwork(_ environment: Environment, outcome: Outcome) {
+        guard let afterwork = lingering.removeValue(forKey: environment.workerNumber) else { return }
+        endCalling(environment)
+        finish(afterwork, environment, outcome: outcome)
+    }
+
+    /// The report is of the whole; the record is of what the one written before the answer lacks.
+    private func finish(_ afterwork: Afterwork, _ environment: Environment, outcome: Outcome) {
+        let call = afterwork.call
+        readAfterwork(afterwork, environment)
+        call.log.finish()
+        let nanoseconds = max(0, (NIODeadline.now() - call.dispatched).nanoseconds)
+        var whole = afterwork.record
+        whole.outcome = outcome
+        whole.handlerMicroseconds = UInt32(clamping: nanoseconds / 1000)
+        whole.billedMilliseconds = UInt32(clamping: max(1, (nanoseconds + 999_999) / 1_000_000))
+        whole.peakMemoryKiB = max(whole.peakMemoryKiB, UInt32(clamping: peakBytes(environment, earlier: call.peakAtDispatch) / 1024))
+        writeReport(of: call, whole)
+        writeLog(call)
+        let before = afterwork.record
+        let rest = whole.handlerMicroseconds - min(before.handlerMicroseconds, whole.handlerMicroseconds)
+        let record = UsageRecord(
+            requestID: .random(), key: version.key, version: version.version, revision: version.revision, trigger: .extensions,
+            startKind: .ready, outcome: outcome, startMilliseconds: pipeline.wallMilliseconds() - Int64(rest) / 1000,
+            handlerMicroseconds: rest, totalMicroseconds: rest,
+            billedMilliseconds: whole.billedMilliseconds - min(before.billedMilliseconds, whole.billedMilliseconds),
+            memorySize: before.memorySize, peakMemoryKiB: whole.peakMemoryKiB, cpuMicroseconds: environment.takeCPU() / 1000)
+        do {
+            try pipeline.usage.write(record)
+            pipeline.initialised(record)
+        } catch { pipeline.report("usage of extensions cannot be recorded", version, "\(error)") }
+    }
+
+    func readAfterwork(_ afterwork: Afterwork, _ environment: Environment) {
+        environment.readLog { afterwork.call.log.output($0) }
+        writeLog(afterwork.call)
+        readExtensionLog(environment, of: afterwork.call)
+    }
+
+    // MARK: Their log
+
+    /// - Parameters:
+    ///   - call: whose time it is, if any.
+    ///   - isLast: what has no line end yet gets none any more.
+    func readExtensionLog(_ environment: Environment, of call: Call? = nil, isLast: Bool = false) {
+        guard environment.hasExtensionLog else { return }
+        let number = environment.workerNumber
+        var output = extensionOutputs.removeValue(forKey: number) ?? ExtensionOutput()
+        let request = call?.invocation.requestID
+        var hasMore = call != nil
+        environment.readExtensionLog { bytes in
+            hasMore = true
+            let kept = UnsafeRawBufferPointer(rebasing: bytes.prefix(max(0, pipeline.configuration.outputLimit - output.taken)))
+            output.taken += kept.count
+            guard !kept.isEmpty else { return }
+            output.lines.append(kept) { pipeline.writeLog(version.key, request, streamID, $0) }
+        }
+        if isLast { output.lines.finish { pipeline.writeLog(version.key, request, streamID, $0) } }
+        if hasMore, !isLast, !output.isAwaited {
+            output.isAwaited = true
+            readLater(environment)
+        }
+        extensionOutputs[number] = output
+    }
+
+    /// Extensions write after the invocation, too: as long as they do, somebody looks.
+    private func readLater(_ environment: Environment) {
+        let me = NIOLoopBound((self, environment), eventLoop: pipeline.loop)
+        pipeline.loop.scheduleTask(in: .milliseconds(100)) {
+            let (host, environment) = me.value
+            guard host.environments[environment.workerNumber] === environment else { return }
+            host.extensionOutputs[environment.workerNumber]?.isAwaited = false
+            host.readExtensionLog(environment)
+        }
+    }
+
+    /// A new invocation may fill its part of the log.
+    func renewExtensionOutput(_ environment: Environment) { extensionOutputs[environment.workerNumber]?.taken = 0 }
+
+    /// As Lambda logs each extension at the end of init.
+    func writeExtensionStates(of environment: Environment) {
+        guard version.configuration.logging.format == .text else { return }
+        for one in environment.extensionStates {
+            writeInitLog("EXTENSION\tName: \(one.name)\tState: \(one.state.rawValue)\tEvents: [\(one.events.map(\.rawValue).joined(separator: ","))]\n")
+        }
+    }
+}
