@@ -12,7 +12,7 @@ import Testing
 
     @Test func theFormIsThatOfLambdasAndComesBackFromItsText() throws {
         var generator = SystemRandomNumberGenerator()
-        for time in [0, 1_795_249_257_123, (1 << 48) - 1, Int64.max] {
+        for time: Int64 in [0, 1_795_249_257_123, (1 << 48) - 1, .max] {
             let id = RequestID.random(using: &generator, at: time)
             let text = Array(id.description)
             #expect(text.count == 36 && text[14] == "4" && "89ab".contains(text[19]))
