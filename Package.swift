@@ -31,6 +31,11 @@ let sourceAdapters: [Target] = sources.flatMap { trait, library in
 }
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let http2: [Target.Dependency] = [
+    .product(name: "NIOHPACK", package: "swift-nio-http2"),
+    .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    .product(name: "NIOTLS", package: "swift-nio"),
+]
 
 // Only for Deploy/fuzz.sh, which brings the main function with libFuzzer.
 let fuzzing: [Target] = Context.environment["MARTLET_FUZZ"] == nil ? [] : [
@@ -56,6 +61,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
     ],
     targets: [
@@ -154,7 +160,7 @@ let package = Package(
                 "AccessControl", "Auditing", "CloudEvents", "DurableQueue", "EventBus", "EventPatterns", "EventSourceMappings", "EventStream", "ExternalSources", "FunctionModel", "HTTPRoutes", "InvocationPipeline", "JSONValues",
                 "LambdaAPI", "LogsAPI", "ObjectEvents", "Registry", "ResourcePolicies", "Roles", "Scheduler", "SQSAPI", "StackRecords", "Telemetry", "Tenants", "Triggers", "WarmPool",
                 "Webhooks", tls,
-            ] + nio,
+            ] + http2 + nio,
             swiftSettings: strict),
 
         // Executables.
@@ -232,7 +238,7 @@ let package = Package(
             dependencies: [
                 "AccessControl", "EventSourceMappings", "FunctionModel", "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry",
                 .product(name: "NIOEmbedded", package: "swift-nio"),
-            ] + nio,
+            ] + http2 + nio,
             swiftSettings: strict),
     ] + sourceAdapters + fuzzing,
     swiftLanguageModes: [.v6]

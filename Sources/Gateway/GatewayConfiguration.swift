@@ -21,6 +21,22 @@ public struct GatewayConfiguration: Sendable {
     public var keyRate: RateLimit?
 
     public var maximumConnections = 4096
+    /// Streams of one HTTP/2 connection at once. Each counts among `maximumConnections`; what is beyond that is reset with
+    /// REFUSED_STREAM.
+    public var maximumStreams = 100
+    /// Bytes of a request's body that may be on their way on one stream, and on all of one connection.
+    public var streamWindow = 256 * 1024
+    public var connectionWindow = 1024 * 1024
+    /// The frames that a header may take after its first.
+    public var maximumContinuationFrames = 8
+    /// DATA frames without data in a row that are not the last.
+    public var maximumEmptyFrames = 8
+    /// PING, SETTINGS and PRIORITY frames of one connection in 30 s, and answers to them that its peer does not read; more end
+    /// it with ENHANCE_YOUR_CALM.
+    public var maximumControlFrames = 1000
+    /// Streams of one connection that its peer may reset in 30 s, and that may be reset for its faults in all; more end it with
+    /// ENHANCE_YOUR_CALM.
+    public var maximumResets = 200
     /// Request target.
     public var maximumURILength = 8 * 1024
     public var maximumHeaderFieldLength = 16 * 1024
@@ -43,6 +59,8 @@ public struct GatewayConfiguration: Sendable {
     /// Nesting of an event's JSON.
     public var maximumJSONDepth = 512
 
+    /// Of TLS.
+    public var handshakeTimeout = TimeAmount.seconds(10)
     /// From a request's first byte to the end of its header.
     public var headerTimeout = TimeAmount.seconds(10)
     /// How long a body may take, beside what `minimumBodyRate` grants for the bytes that came.
@@ -63,6 +81,9 @@ public struct GatewayStatistics: Sendable, Hashable {
     public var connections = 0
     public var acceptedConnections: UInt64 = 0
     public var refusedConnections: UInt64 = 0
+    /// Of HTTP/2, at the moment.
+    public var streams = 0
+    public var refusedStreams: UInt64 = 0
     public var requests: UInt64 = 0
     public var requestsInFlight = 0
     public var bytesInFlight = 0

@@ -10,6 +10,19 @@ import Registry
 import ResourcePolicies
 import Roles
 
+/// What the server asks of each of its connections. Confined to the event loop.
+protocol GatewayConnection: AnyObject {
+    /// It comes out of a function's own network.
+    var isOfFunction: Bool { get }
+    /// Called about once a second.
+    func checkDeadlines(_ now: NIODeadline)
+    /// - Parameter awaitsFirst: whether a connection that has not had its first request may still get it.
+    func closeWhenIdle(awaitsFirst: Bool)
+    /// The drain limit is over: what waits is refused.
+    func abort()
+    func cut()
+}
+
 /// What all connections of one server share. Confined to its event loop.
 final class GatewayCore {
     let configuration: GatewayConfiguration
@@ -44,7 +57,9 @@ final class GatewayCore {
 
     private var clientLimiter: RateLimiter?
     private var keyLimiter: RateLimiter?
-    private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
+    private var connections: [ObjectIdentifier: any GatewayConnection] = [:]
+    /// Of HTTP/2 connections.
+    private var streams: [ObjectIdentifier: ConnectionHandler] = [:]
     /// Of them, those that come out of functions' own networks.
     private var functionConnections = 0
     private var sweep: RepeatedTask?
@@ -152,15 +167,17 @@ final class GatewayCore {
 
     // MARK: Connections
 
-    var hasRoom: Bool { connections.count < configuration.maximumConnections && !isClosing }
+    var hasRoom: Bool { hasRoomForStream && !isClosing }
+
+    /// A stream holds what a connection holds, so it counts as one.
+    var hasRoomForStream: Bool { connections.count + streams.count < configuration.maximumConnections }
 
     /// Clients from outside keep three quarters of the connections.
     var hasRoomForFunctions: Bool { hasRoom && functionConnections < configuration.maximumConnections / 4 }
 
-    func opened(_ connection: ConnectionHandler) {
-        if connection.session != nil { functionConnections += 1 }
+    func opened(_ connection: any GatewayConnection) {
+        if connection.isOfFunction { functionConnections += 1 }
         connections[ObjectIdentifier(connection)] = connection
-        statistics.acceptedConnections += 1
         statistics.connections = connections.count
         // One timer for all connections: a timer for each request would cost more than the request's parsing.
         if sweep == nil {
@@ -169,10 +186,25 @@ final class GatewayCore {
         }
     }
 
-    func closed(_ connection: ConnectionHandler) {
-        if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil, connection.session != nil { functionConnections -= 1 }
+    func openedStream(_ stream: ConnectionHandler) {
+        streams[ObjectIdentifier(stream)] = stream
+        statistics.streams = streams.count
+    }
+
+    func closedStream(_ stream: ConnectionHandler) {
+        streams[ObjectIdentifier(stream)] = nil
+        statistics.streams = streams.count
+        endIfEmpty()
+    }
+
+    func closed(_ connection: any GatewayConnection) {
+        if connections.removeValue(forKey: ObjectIdentifier(connection)) != nil, connection.isOfFunction { functionConnections -= 1 }
         statistics.connections = connections.count
-        guard connections.isEmpty else { return }
+        endIfEmpty()
+    }
+
+    private func endIfEmpty() {
+        guard connections.isEmpty, streams.isEmpty else { return }
         sweep?.cancel()
         sweep = nil
         for promise in whenEmpty { promise.succeed() }
@@ -181,6 +213,7 @@ final class GatewayCore {
 
     private func sweepNow() {
         let now = loop.now
+        for stream in streams.values { stream.checkDeadlines(now) }
         for connection in connections.values { connection.checkDeadlines(now) }
     }
 
@@ -198,12 +231,13 @@ final class GatewayCore {
         isClosing = true
         for connection in connections.values { connection.closeWhenIdle(awaitsFirst: awaitsFirst) }
         let promise = loop.makePromise(of: Void.self)
-        if connections.isEmpty { promise.succeed() } else { whenEmpty.append(promise) }
+        if connections.isEmpty, streams.isEmpty { promise.succeed() } else { whenEmpty.append(promise) }
         return promise.futureResult
     }
 
     /// Answers what still waits with 503 and closes.
     func abortConnections() {
+        for stream in streams.values { stream.abort() }
         for connection in connections.values { connection.abort() }
     }
 

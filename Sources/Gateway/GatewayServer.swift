@@ -108,6 +108,15 @@ public final class GatewayServer: Sendable {
             try channel.pipeline.syncOperations.addHandler(RefusingHandler(text))
             return
         }
+        core.statistics.acceptedConnections += 1
+        guard session == nil, let tls = core.tls else {
+            _ = try configureHTTP1(channel, core: core, session: session)
+            return
+        }
+        try channel.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: tls.context), ProtocolNegotiation(core: core))
+    }
+
+    static func configureHTTP1(_ channel: any Channel, core: GatewayCore, session: FunctionSession? = nil) throws -> ConnectionHandler {
         let connection = ConnectionHandler(core: core, session: session)
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = core.configuration.maximumHeaderFieldLength
@@ -115,8 +124,8 @@ public final class GatewayServer: Sendable {
         limits.maxHeaderFieldCount = core.configuration.maximumHeaderCount
         let decoder = HTTPRequestDecoder(
             leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: limits)
-        if session == nil, let tls = core.tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context)) }
         try channel.pipeline.syncOperations.addHandlers(ByteWatch(connection), ByteToMessageHandler(decoder), connection)
+        return connection
     }
 
     /// Serves a connection that comes out of a function's own network; takes the socket over. On the loop.

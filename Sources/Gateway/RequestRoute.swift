@@ -134,13 +134,14 @@ struct RequestFields {
             throw Refusal(.badRequest, "the request has both Content-Length and Transfer-Encoding")
         }
         if isChunked, head.version == .http1_0 { throw Refusal(.badRequest, "HTTP/1.0 has no Transfer-Encoding") }
-        if host == nil, head.version != .http1_0 { throw Refusal(.badRequest, "an HTTP/1.1 request needs a Host header") }
+        if host == nil, head.version != .http1_0 { throw Refusal(.badRequest, "a request needs a Host header (in HTTP/2, an :authority)") }
         if let host, !Self.isHost(host) { throw Refusal(.badRequest, "the Host header has characters that a host name has not") }
         if let expectation, head.version != .http1_0 {
             guard ASCIIText.equalIgnoringCase(expectation, "100-continue") else {
                 throw Refusal(.expectationFailed, "Expect: \(expectation.prefix(64)) cannot be met; only 100-continue can")
             }
-            expectsContinue = isChunked || (contentLength ?? 0) > 0
+            // In HTTP/2 a body needs no announcement.
+            expectsContinue = head.version == .http2 ? contentLength != 0 : isChunked || (contentLength ?? 0) > 0
         }
         isParsed = true
     }

@@ -25,7 +25,7 @@ public struct TLSIdentity: Sendable {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
+        configuration.applicationProtocols = ["h2", "http/1.1"]
         do { context = try NIOSSLContext(configuration: configuration) } catch {
             throw Failure(description: "\(certificateFile) and \(keyFile) do not go together: \(Self.reason(error))")
         }

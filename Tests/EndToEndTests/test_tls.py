@@ -2,107 +2,24 @@
 
 import http.client
 import json
-import os
-import shutil
-import socket
-import ssl
 import subprocess
 
 import pytest
 
 from harness.processes import wait_until
-from harness.world import ECHO, Answer, World
-
-
-def certificate(folder, name):
-    """A certificate that signs itself, for this machine's names, with its key: `NAME.pem` and `NAME.key`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key", "-out",
-         f"{name}.pem", "-days", "30", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-        cwd=folder, check=True, capture_output=True)
-    for file in (f"{name}.pem", f"{name}.key"):
-        (folder / file).chmod(0o644)
-    return folder / f"{name}.pem"
-
-
-class SecureWorld(World):
-    """Every client trusts exactly what `authority` holds."""
-
-    @property
-    def endpoint(self):
-        return f"https://127.0.0.1:{self.port}"
-
-    @property
-    def authority(self):
-        return self.folder / "ca.pem"
-
-    @property
-    def served(self):
-        return self.folder / "served"
-
-    def start(self, limit=30):
-        if not self.served.exists():
-            shutil.copy(certificate(self.folder / "made", "first"), self.authority)
-            self.served.mkdir()
-            self.exchange("first")
-            self.config = {"tls": {"certificate": str(self.served / "cert.pem"), "key": str(self.served / "key.pem")}}
-        return super().start(limit)
-
-    def exchange(self, name):
-        """Puts a pair in place as an administrator would: complete files by renaming."""
-        for source, target in ((f"{name}.key", "key.pem"), (f"{name}.pem", "cert.pem")):
-            shutil.copy(self.folder / "made" / source, self.served / "new")
-            os.replace(self.served / "new", self.served / target)
-
-    def context(self):
-        return ssl.create_default_context(cafile=str(self.authority))
-
-    def http(self, method, path, body=None, headers=None, timeout=60, sign=False):
-        headers = dict(headers or {})
-        if sign or (self.credentials and sign is not None and path.startswith("/2")):
-            headers = self.signed(method, path, body, headers)
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.context())
-        try:
-            connection.request(method, path, body=body, headers=headers)
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
-
-    def client_environment(self):
-        return {**super().client_environment(), "AWS_CA_BUNDLE": str(self.authority)}
-
-    def common_name(self):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as plain:
-            with self.context().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
-                return dict(part[0] for part in secure.getpeercert()["subject"])["commonName"], secure.version()
+from harness.secure import certificate, secure_world
+from harness.world import ECHO, World
 
 
 @pytest.fixture(scope="module")
-def secure(scratch, request):
-    made = SecureWorld(scratch / "tls", dev=False)
-    from harness import world as harness
-    harness.LIVING.append(made)
-    try:
-        yield made.start()
-    finally:
-        harness.LIVING.remove(made)
-        made.stop()
-        shutil.rmtree(made.folder, ignore_errors=True)
-
-
-def boto(w, verify):
-    import boto3
-    from botocore.config import Config
-    return boto3.session.Session(
-        aws_access_key_id=w.credentials["AWS_ACCESS_KEY_ID"], aws_secret_access_key=w.credentials["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1",
-    ).client("lambda", endpoint_url=w.endpoint, verify=verify, config=Config(retries={"max_attempts": 0}))
+def secure(scratch):
+    with secure_world(scratch / "tls") as made:
+        yield made
 
 
 def test_boto3_curl_and_the_command_line_speak_tls(secure):
     secure.deploy("hello", ECHO, "--handler", "app.handler", "--url", "none")
-    assert json.load(boto(secure, str(secure.authority)).invoke(FunctionName="hello", Payload=b'"x"')["Payload"]) == "x"
+    assert json.load(secure.boto().invoke(FunctionName="hello", Payload=b'"x"')["Payload"]) == "x"
     shown = subprocess.run(
         ["curl", "-sS", "--cacert", secure.authority, f"{secure.endpoint}/fn/hello/a?b=c", "-H", "Content-Type: text/plain", "--data-binary", "@-"],
         input="y" * 200_000, capture_output=True, text=True, timeout=60)
@@ -115,7 +32,7 @@ def test_the_certificate_counts(secure, tmp_path):
     from botocore.exceptions import SSLError
     other = certificate(tmp_path, "other")
     with pytest.raises(SSLError):
-        boto(secure, str(other)).list_functions()
+        secure.boto(verify=str(other)).list_functions()
     refused = secure.cli("list", check=False, environment={"AWS_CA_BUNDLE": str(other)})
     assert refused.returncode != 0 and "not trusted" in refused.stderr and "AWS_CA_BUNDLE" in refused.stderr, refused.stderr
 

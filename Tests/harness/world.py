@@ -287,7 +287,7 @@ class World:
         return boto3.session.Session(
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
             region_name=options.pop("region", "us-east-1"),
-        ).client(service, endpoint_url=self.endpoint, config=Config(
+        ).client(service, endpoint_url=self.endpoint, verify=options.pop("verify", None), config=Config(
             retries={"max_attempts": retries}, connect_timeout=5, read_timeout=100, **options))
 
     def http(self, method, path, body=None, headers=None, timeout=60, sign=False):
