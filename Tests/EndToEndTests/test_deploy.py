@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness.processes import wait_until
-from harness.world import ECHO, ROLE, SAMPLES, zip_of
+from harness.world import ECHO, ROLE, ROOT, SAMPLES, zip_of
 
 
 def versioned(number):
@@ -56,6 +56,62 @@ def test_options_reach_the_function(w, name):
     w.deploy(name, code, "--handler", "app.handler", "--memory", "256", "--timeout", "7", "--env", "COLOUR=blue=ish", "--env", "EMPTY=")
     colour, empty, memory, left = w.call(name)
     assert (colour, empty, str(memory)) == ("blue=ish", "", "256") and 5000 < left <= 7000
+
+
+def example(heading):
+    """The first `toml` block below a heading of the README."""
+    text = (ROOT / "README.md").read_text().split(f"\n## {heading}\n")[1]
+    return text.split("```toml\n")[1].split("```")[0]
+
+
+def test_the_readmes_function_toml_is_deployed_and_options_come_first(w):
+    code = "import os\ndef handler(e, c): return [os.environ['TABLE'], c.memory_limit_in_mb, sorted(os.listdir('.'))]\n"
+    folder = w.folder / "report"
+    folder.mkdir()
+    (folder / "app.py").write_text(code)
+    (folder / "function.toml").write_text(example("Settings beside the code"))
+    said = w.cli_json("deploy", folder)
+    assert said["function"] == "report" and said["changed"]
+    table, memory, files = w.call("report")
+    assert (table, int(memory), files) == ("orders", 512, ["app.py"])
+    function = w.boto().get_function(FunctionName="report")
+    configuration = function["Configuration"]
+    assert (configuration["Timeout"], configuration["EphemeralStorage"]["Size"]) == (30, 1024)
+    assert function["Tags"] == {"team": "shop"} and function["Concurrency"]["ReservedConcurrentExecutions"] == 20
+    assert w.boto().get_function_url_config(FunctionName="report")["AuthType"] == "AWS_IAM"
+    assert not w.cli_json("deploy", folder)["changed"]
+    again = w.cli_json("deploy", folder, "--memory", "256", "--env", "TABLE=other")
+    assert again["changed"] and not again["uploaded"]
+    assert [str(value) for value in w.call("report")[:2]] == ["other", "256"]
+
+
+def test_a_function_toml_adds_tags_and_takes_layers(w, name):
+    client = w.boto()
+    layer = client.publish_layer_version(LayerName=name, Content={"ZipFile": zip_of({"python/shared.py": "VALUE = 7\n"})})["LayerVersionArn"]
+    code = {"app.py": "def handler(e, c):\n    import shared\n    return shared.VALUE\n"}
+    w.deploy(name, {**code, "function.toml": f'name = "other"\nlayers = [\n    "{layer}",\n]\n[tags]\na = "1"\n'}, "--handler", "app.handler")
+    assert w.call(name) == 7
+    w.deploy(name, {**code, "function.toml": "[tags]\r\na = 2\r\nb = true\r\n"})
+    assert client.get_function(FunctionName=name)["Tags"] == {"a": "2", "b": "true"} and w.call(name) == 7
+    w.deploy(name, {"app.py": ECHO, "function.toml": "layers = []\n"})
+    assert "Layers" not in client.get_function_configuration(FunctionName=name) or not client.get_function_configuration(FunctionName=name)["Layers"]
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("memory = 512\nmemroy = 3\n", "function.toml, line 2: unknown setting memroy; did you mean memory?"),
+    ("\ntimeout = \"30\"\n", "function.toml, line 2: timeout must be a whole number from 1 to 900 (seconds)"),
+    ("name = \"x\n", "function.toml, line 1: the text has no closing"),
+], ids=["unknown", "type", "syntax"])
+def test_a_wrong_function_toml_is_refused_with_its_line(w, name, text, reason):
+    said = w.deploy(name, {"app.py": ECHO, "function.toml": text}, check=False)
+    assert said.returncode != 0 and reason in said.stderr, said.stderr
+    assert w.http("GET", f"/2015-03-31/functions/{name}").status == 404
+
+
+def test_a_folder_alone_needs_a_name_in_its_file(w, tmp_path):
+    (tmp_path / "app.py").write_text(ECHO)
+    said = w.cli("deploy", tmp_path, check=False)
+    assert said.returncode != 0 and "function.toml" in said.stderr and "martlet deploy NAME" in said.stderr, said.stderr
 
 
 def test_python3_means_the_newest_offered_and_is_stored_by_its_full_name(w, name):

@@ -67,6 +67,7 @@ def png(width, height):
 @pytest.mark.timeout(400)
 def test_a_png_posted_to_the_thumbnail_url_comes_back_smaller(w, deployed):
     function = deployed("ThumbnailPython")
+    assert w.boto().get_function_configuration(FunctionName=function)["MemorySize"] == 256, "as its function.toml says"
     before = png(640, 480)
     answer = w.http("POST", f"/fn/{function}", before, {"Content-Type": "image/png"})
     assert answer.status == 200, answer

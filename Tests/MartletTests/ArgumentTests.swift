@@ -18,7 +18,7 @@ import Testing
 
     @Test(arguments: [
         ["deploy", "bad name", "p"], ["deploy", "a", "p", "--memory", "64"], ["deploy", "a", "p", "--timeout", "901"],
-        ["deploy", "a", "p", "--env", "novalue"], ["deploy", "a", "p", "--env", "=x"], ["deploy", "a", "p", "--url", "maybe"], ["deploy", "a"],
+        ["deploy", "a", "p", "--env", "novalue"], ["deploy", "a", "p", "--env", "=x"], ["deploy", "a", "p", "--url", "maybe"], ["deploy"],
         ["invoke", "a", "b"], ["invoke", "a", "-", "--payload", "{}"], ["usage", "--by", "colour"], ["usage", "--json", "--csv"],
         ["usage", "--invocation", "x", "--since", "1h"], ["serve", "--unknown"], ["nothing"],
     ])

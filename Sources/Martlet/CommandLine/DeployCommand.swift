@@ -10,10 +10,12 @@ struct DeployCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "deploy", abstract: "Make or update a function from a folder, a zip archive or a single file, or everything that a SAM template names.",
         usage: """
-            martlet deploy <name> <path> [<options>]
+            martlet deploy [<name>] <path> [<options>]
             martlet deploy --template <file> [--stack-name <name>] [--parameter-overrides <K=V> ...] [--dry-run] [--yes] [--delete]
             """,
-        discussion: "Runtime and handler are read from the files where those make them plain. A requirements.txt in a folder is installed "
+        discussion: "A function.toml in the folder says what no option says: name, runtime, handler, memory, timeout, ephemeral_storage, layers, "
+            + "isolation, concurrency, url, and the tables [env] and [tags]. Runtime and handler are read from the files where those make them "
+            + "plain. A requirements.txt in a folder is installed "
             + "into the package with pip. What did not change is not sent again. Ends when the function can answer. With a template, what "
             + "differs from the server is shown first, and on a terminal asked for.")
 
@@ -23,7 +25,7 @@ struct DeployCommand: Verb {
     }
     enum IsolationWish: String, CaseIterable, ExpressibleByArgument, Sendable { case invocation, environment }
 
-    @Argument(help: ArgumentHelp("The function's name: letters, digits, - and _.", valueName: "name"))
+    @Argument(help: ArgumentHelp("The function's name: letters, digits, - and _. May be left out where function.toml has it.", valueName: "name"))
     var functionName: String?
     @Argument(help: ArgumentHelp("A folder, a zip archive, a .py, .js or .mjs file, or an executable.", valueName: "path"))
     var codePath: String?
@@ -49,17 +51,14 @@ struct DeployCommand: Verb {
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
-    var name: String { functionName ?? "" }
-    var path: String { codePath ?? "" }
-
     func validate() throws {
         if stack.isWanted {
-            guard functionName == nil else { throw ValidationError("a template names its functions itself: leave \(name) out") }
+            if let functionName { throw ValidationError("a template names its functions itself: leave \(functionName) out") }
             return
         }
-        guard functionName != nil, codePath != nil else { throw ValidationError("name a function and its code, or a template with --template") }
-        guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
-            throw ValidationError("\(name) is no function name: use 1 to 64 letters, digits, - and _")
+        guard let functionName else { throw ValidationError("name a function and its code, or a template with --template") }
+        if codePath != nil, !Self.isName(functionName) {
+            throw ValidationError("\(functionName) is no function name: use 1 to 64 letters, digits, - and _")
         }
         if let memory, !(128...10_240).contains(memory) { throw ValidationError("--memory must be 128 to 10240 (MB), not \(memory)") }
         if let timeout, !(1...900).contains(timeout) { throw ValidationError("--timeout must be 1 to 900 (seconds), not \(timeout)") }
@@ -67,8 +66,25 @@ struct DeployCommand: Verb {
         _ = try Self.variables(env)
     }
 
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2D || byte == 0x5F
+    static func isName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2D || byte == 0x5F
+            }
+    }
+
+    /// What is deployed, and as what: options of the command line come before the file's.
+    private func target() throws -> (name: String, path: String, settings: FunctionFile) {
+        var flags = FunctionFile()
+        (flags.runtime, flags.handler, flags.memory, flags.timeout) = (runtime, handler, memory, timeout)
+        (flags.isolation, flags.concurrency, flags.url, flags.env) = (isolation, concurrency, url, try Self.variables(env))
+        let first = functionName ?? ""
+        if let codePath { return (first, codePath, try FunctionFile.load(codePath).overridden(by: flags)) }
+        let file = try FunctionFile.load(first)
+        guard let name = file.name else {
+            throw ValidationError("name the function and its code: martlet deploy NAME \(first), or give \(first) a \(FunctionFile.name) with a name")
+        }
+        return (name, first, file.overridden(by: flags))
     }
 
     /// - Throws: `ValidationError` for anything that is not `K=V`.
@@ -86,6 +102,7 @@ struct DeployCommand: Verb {
 
     func perform() async throws {
         if stack.isWanted { return try await stack.deployment(output).run(try server.client()) }
+        let (name, path, settings) = try target()
         var timings = Timings()
         let progress = Progress(isOn: Terminal.errorIsTerminal && !output.json)
         defer { progress.clear() }
@@ -93,8 +110,8 @@ struct DeployCommand: Verb {
         progress.show("looking at \(path)")
         var source = try PackageSource(path)
         let node = ServerFacts(try await client.send(APIRequest("GET", MartletPaths.runtimes)).json())
-        let existing = try await existingFunction(client)
-        let choice = try choose(source, existing)
+        let existing = try await client.find(APIRequest("GET", LambdaPaths.function(name))).map { DeployedFunction(function: try $0.json()) }
+        let choice = try choose(source, existing, settings)
         let offered = try node.resolve(choice.runtime)
 
         if source.archive == nil, offered.name.hasPrefix("python"), let text = try source.content(of: "requirements.txt") {
@@ -107,12 +124,13 @@ struct DeployCommand: Verb {
         timings.packaged()
 
         let wishes = DeployWishes(
-            runtime: offered.name, handler: choice.handler, memory: memory, timeout: timeout, environment: try Self.variables(env),
-            isolation: isolation?.rawValue, concurrency: concurrency)
+            runtime: offered.name, handler: choice.handler, memory: settings.memory, timeout: settings.timeout, environment: settings.env,
+            isolation: settings.isolation?.rawValue, concurrency: settings.concurrency, ephemeralStorage: settings.ephemeralStorage,
+            layers: settings.layers, tags: settings.tags)
         let plan = DeployPlan(wishes, codeSha256: CodeDigest.base64(hexadecimal: package.sha256), existing: existing)
-        let applied = try await apply(plan, package: &package, client, progress)
+        let applied = try await apply(plan, to: name, arn: existing?.arn, package: &package, client, progress)
         timings.uploaded()
-        let address = try await setURL(isNew: existing == nil, node, client)
+        let address = try await setURL(settings.url, of: name, isNew: existing == nil, node, client)
 
         progress.show("starting \(name)")
         var ready = APIRequest("POST", MartletPaths.ready(name))
@@ -128,13 +146,9 @@ struct DeployCommand: Verb {
         if output.json { output.print(json: summary.json) } else { summary.lines(output.style).forEach(Terminal.print) }
     }
 
-    private func existingFunction(_ client: APIClient) async throws -> DeployedFunction? {
-        try await client.find(APIRequest("GET", LambdaPaths.function(name))).map { try $0.json() }.map { DeployedFunction(function: $0) }
-    }
-
     /// A redeploy keeps how the function is run as long as the package still fits it.
-    private func choose(_ source: PackageSource, _ existing: DeployedFunction?) throws -> RuntimeChoice {
-        if let existing, handler == nil, runtime == nil {
+    private func choose(_ source: PackageSource, _ existing: DeployedFunction?, _ settings: FunctionFile) throws -> RuntimeChoice {
+        if let existing, settings.handler == nil, settings.runtime == nil {
             let module = existing.handler.split(separator: ".").dropLast().joined(separator: "/")
             let fits =
                 if existing.runtime.hasPrefix("python") {
@@ -146,7 +160,7 @@ struct DeployCommand: Verb {
                 }
             if fits { return RuntimeChoice(runtime: existing.runtime, handler: existing.handler) }
         }
-        return try source.guess(runtime: runtime, handler: handler)
+        return try source.guess(runtime: settings.runtime, handler: settings.handler)
     }
 
     struct Applied {
@@ -154,7 +168,9 @@ struct DeployCommand: Verb {
         var uploaded = false
     }
 
-    private func apply(_ plan: DeployPlan, package: inout DeployPackage, _ client: APIClient, _ progress: Progress) async throws -> Applied {
+    private func apply(
+        _ plan: DeployPlan, to name: String, arn: String?, package: inout DeployPackage, _ client: APIClient, _ progress: Progress
+    ) async throws -> Applied {
         var applied = Applied()
         func codeMembers() async throws -> [JSON.Member] {
             if try await client.find(APIRequest("GET", MartletPaths.package(package.sha256))) != nil {
@@ -187,6 +203,10 @@ struct DeployCommand: Verb {
             try await client.send(
                 APIRequest("PUT", LambdaPaths.concurrency(name), json: .object([.init("ReservedConcurrentExecutions", .integer(concurrency))])))
         }
+        if !plan.tags.isEmpty, let arn {
+            let tags = plan.tags.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
+            try await client.send(APIRequest("POST", LambdaPaths.tags(arn), json: .object([.init("Tags", .object(tags))])))
+        }
         return applied
     }
 
@@ -194,7 +214,7 @@ struct DeployCommand: Verb {
     static let role = "arn:aws:iam::123456789012:role/martlet"
 
     /// The function's address, if it has one after this.
-    private func setURL(isNew: Bool, _ node: ServerFacts, _ client: APIClient) async throws -> String? {
+    private func setURL(_ url: URLWish?, of name: String, isNew: Bool, _ node: ServerFacts, _ client: APIClient) async throws -> String? {
         let path = LambdaPaths.url(name)
         let present = isNew ? nil : try await client.find(APIRequest("GET", path))?.json()
         let address = "\(client.endpoint)/fn/\(name)"

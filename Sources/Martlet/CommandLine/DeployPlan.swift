@@ -61,6 +61,12 @@ struct DeployWishes: Hashable, Sendable {
     var environment: [String: String]?
     var isolation: String?
     var concurrency: Int?
+    /// MB.
+    var ephemeralStorage: Int?
+    /// ARNs of layer versions; replaces all layers.
+    var layers: [String]?
+    /// Added to those that are there.
+    var tags: [String: String]?
 }
 
 /// A function as the server has it.
@@ -75,6 +81,10 @@ struct DeployedFunction: Hashable, Sendable {
     var concurrency: Int?
     /// Base64.
     var codeSha256: String
+    var arn: String
+    var ephemeralStorage: Int?
+    var layers: [String]
+    var tags: [String: String]
 
     /// From GetFunction's answer.
     init(function: JSON) {
@@ -88,6 +98,10 @@ struct DeployedFunction: Hashable, Sendable {
         isolation = configuration["MartletIsolation"]?.string
         concurrency = function["Concurrency"]?["ReservedConcurrentExecutions"]?.integer
         codeSha256 = configuration["CodeSha256"]?.string ?? ""
+        arn = configuration["FunctionArn"]?.string ?? ""
+        ephemeralStorage = configuration["EphemeralStorage"]?["Size"]?.integer
+        layers = (configuration["Layers"]?.array ?? []).compactMap { $0["Arn"]?.string }
+        tags = Dictionary((function["Tags"]?.members ?? []).map { ($0.name, $0.value.plain) }, uniquingKeysWith: { $1 })
     }
 }
 
@@ -100,8 +114,10 @@ struct DeployPlan: Hashable, Sendable {
     /// Whether code and settings must be set and published as a new version: one of them differs.
     var updatesCode = false
     var concurrency: Int?
+    /// That the function has not, or with other values; a new function is made with them.
+    var tags: [String: String] = [:]
 
-    var changesAnything: Bool { create != nil || configuration != nil || updatesCode || concurrency != nil }
+    var changesAnything: Bool { create != nil || configuration != nil || updatesCode || concurrency != nil || !tags.isEmpty }
 
     /// - Parameter codeSha256: of the wished archive, base64.
     init(_ wishes: DeployWishes, codeSha256: String, existing: DeployedFunction?) {
@@ -118,14 +134,24 @@ struct DeployPlan: Hashable, Sendable {
             if let isolation = wishes.isolation, isolation != existing?.isolation {
                 members.append(.init("MartletIsolation", .string(isolation)))
             }
+            if let size = wishes.ephemeralStorage, size != existing?.ephemeralStorage {
+                members.append(.init("EphemeralStorage", .object([.init("Size", .integer(size))])))
+            }
+            if let layers = wishes.layers, layers != existing?.layers ?? [] {
+                members.append(.init("Layers", .array(layers.map { .string($0) })))
+            }
             return members
         }
         if let existing {
             let changes = members(false)
             configuration = changes.isEmpty ? nil : changes
             updatesCode = existing.codeSha256 != codeSha256 || configuration != nil
+            tags = (wishes.tags ?? [:]).filter { existing.tags[$0.key] != $0.value }
         } else {
             create = members(true)
+            if let tags = wishes.tags, !tags.isEmpty {
+                create?.append(.init("Tags", .object(tags.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) })))
+            }
         }
         if let wish = wishes.concurrency, wish != existing?.concurrency { concurrency = wish }
     }

@@ -29,6 +29,9 @@ struct PackageSource {
 
     static func isExcluded(_ name: String) -> Bool { excludedNames.contains(name) || name.hasSuffix(".pyc") }
 
+    /// At the top of the folder only: what says how the function is run is no part of it.
+    private static func isSettings(_ name: String, below prefix: String) -> Bool { prefix.isEmpty && name == FunctionFile.name }
+
     /// - Parameter path: a folder, a zip archive, a `.py`, `.js` or `.mjs` file or an executable.
     /// - Throws: `CommandFailure`.
     init(_ path: String) throws {
@@ -82,7 +85,7 @@ struct PackageSource {
 
     private mutating func addFolder(_ folder: String, below prefix: String) throws {
         var isEmpty = true
-        for name in try LocalFile.names(in: folder) where !Self.isExcluded(name) {
+        for name in try LocalFile.names(in: folder) where !Self.isExcluded(name) && !Self.isSettings(name, below: prefix) {
             let path = "\(folder)/\(name)"
             let inner = prefix + name
             guard let info = LocalFile.info(path, followLinks: false) else { continue }
