@@ -178,22 +178,25 @@ extension SQLiteStore: FunctionStore {
         return versions
     }
 
+    /// What a version's sealed variables open for.
+    static func sealingContext(_ key: FunctionKey, _ version: String) -> String { "\(key.arn):\(version)" }
+
     /// No variables are no secret.
-    private func sealed(_ environment: [String: String], _ version: String, of key: FunctionKey) throws(SQLiteStoreError) -> String {
+    func sealed(_ environment: [String: String], _ version: String, of key: FunctionKey) throws(SQLiteStoreError) -> String {
         let text = try encode(environment)
         guard let sealer, !environment.isEmpty else { return text }
-        do { return try sealer.seal(text, for: "\(key.arn):\(version)") } catch {
+        do { return try sealer.seal(text, for: Self.sealingContext(key, version)) } catch {
             throw SQLiteStoreError(step: "seal the environment of \(key)", code: 0, reason: "\(error)")
         }
     }
 
-    private func environment(_ text: String, _ version: String, of key: FunctionKey) throws(SQLiteStoreError) -> [String: String] {
+    func environment(_ text: String, _ version: String, of key: FunctionKey) throws(SQLiteStoreError) -> [String: String] {
         guard !text.hasPrefix("{") else { return try decode(text, of: key) }
         guard let sealer else {
             throw SQLiteStoreError(step: "read the environment of \(key) from \(connection.path)", code: 0, reason: "it is sealed, and there is no key")
         }
         let opened: String
-        do { opened = try sealer.open(text, for: "\(key.arn):\(version)") } catch {
+        do { opened = try sealer.open(text, for: Self.sealingContext(key, version)) } catch {
             throw SQLiteStoreError(
                 step: "read the environment of \(key) from \(connection.path)", code: 0,
                 reason: "\(error): put the key that it was sealed with in its place")

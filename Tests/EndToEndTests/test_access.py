@@ -187,3 +187,19 @@ def test_environment_variables_are_sealed_on_the_disk(closed):
     key.write_text(kept)
     closed.start()
     assert closed.call("sealed") == "word-that-nobody-reads"
+
+
+def test_a_new_sealing_key_takes_the_place_of_the_old(closed):
+    closed.create("resealed", "import os\ndef handler(event, context):\n    return os.environ['PASSWORD']\n", env={"PASSWORD": "another-word"})
+    key = closed.data / "environment.key"
+    old, new = key.read_text(), "0123456789abcdef" * 4 + "\n"
+    closed.stop()
+    key.write_text(new + old)
+    closed.start()
+    assert "sealed anew" in closed.log_text()
+    closed.stop()
+    key.write_text(old)
+    assert closed.spawn().process.wait(30) != 0 and "another key" in closed.log_text()
+    key.write_text(new)
+    closed.start()
+    assert closed.call("resealed") == "another-word"

@@ -51,6 +51,34 @@ import Testing
         await #expect(throws: ServiceError.self) { try await none.loadFunctions() }
     }
 
+    @Test func aNewKeyTakesThePlaceOfTheOld() async throws {
+        struct Both: TextSealer {
+            let new: SealingKey
+            let old: SealingKey
+            func seal(_ text: String, for context: String) throws -> String { try new.seal(text, for: context) }
+            func open(_ sealed: String, for context: String) throws -> String {
+                try (try? old.open(sealed, for: context)) ?? new.open(sealed, for: context)
+            }
+        }
+        let (old, new) = (try key(), try key())
+        let kept = record(["A": "1"])
+        try await SQLiteStore.open(path: temporary.database, sealer: old).save(kept)
+        let both = try await SQLiteStore.open(path: temporary.database, sealer: Both(new: new, old: old))
+        #expect(try await both.sealEnvironments { (try? new.open($0, for: $1)) != nil } == 1)
+        #expect(try await both.sealEnvironments { (try? new.open($0, for: $1)) != nil } == 0)
+        #expect(try await SQLiteStore.open(path: temporary.database, sealer: new).loadFunctions() == [kept])
+        let without = try await SQLiteStore.open(path: temporary.database, sealer: old)
+        await #expect(throws: ServiceError.self) { try await without.loadFunctions() }
+    }
+
+    @Test func aKeyThatOpensNotAllChangesNothing() async throws {
+        let (old, new) = (try key(), try key())
+        try await SQLiteStore.open(path: temporary.database, sealer: old).save(record(["A": "1"]))
+        let wrong = try await SQLiteStore.open(path: temporary.database, sealer: new)
+        await #expect(throws: ServiceError.self) { try await wrong.sealEnvironments { _, _ in false } }
+        #expect(try await SQLiteStore.open(path: temporary.database, sealer: old).loadFunctions().count == 1)
+    }
+
     @Test func whatWasKeptReadableIsReadAndSealedWhenItIsSavedAgain() async throws {
         let kept = record(["A": "plain-value"])
         try await SQLiteStore.open(path: temporary.database).save(kept)

@@ -48,6 +48,10 @@ struct Server {
         do { store = try await SQLiteStore.open(path: "martlet.db", sealer: sealer) } catch {
             throw CommandFailure("opening martlet.db in the data directory \(configuration.data) failed: \(error)")
         }
+        let sealed = try await store.sealEnvironments { sealer.isCurrent($0, for: $1) }
+        if sealed > 0 {
+            Log.info("environment variables were sealed anew with the first key: those below it are of use for older backups only", ["versions": .init(sealed)])
+        }
         let packages = try LocalPackageStore(directory: ".")
         let usageLog = try UsageLog(directory: "usage")
         let folder = try UsageFolder(log: usageLog, store: store) { Log.error("usage could not be folded", ["error": .init(describing: $0)]) }
