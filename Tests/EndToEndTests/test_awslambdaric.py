@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 
+from harness.processes import wait_until
 from harness.world import ROLE, zip_of
 
 awslambdaric = pytest.importorskip("awslambdaric")
@@ -136,3 +137,35 @@ def test_answers_over_a_megabyte_and_over_the_limit(w, make):
     name = make("app.large")
     assert w.call(name, {"size": 2 << 20}) == "x" * (2 << 20)
     assert fault(w, name, {"size": 7 << 20})["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+EXTENSION = f"""#!/bin/sh
+PYTHONHOME=/opt/python-home exec /opt/python-home/bin/{VERSION} /opt/beside.py
+"""
+BESIDE = """
+import http.client, json, os
+def call(method, path, body=None, **headers):
+    line = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    line.request(method, "/2020-01-01/extension" + path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+    answer = line.getresponse()
+    return answer.headers, json.loads(answer.read())
+headers, _ = call("POST", "/register", '{"events": ["INVOKE"]}', Lambda_Extension_Name="beside")
+while True:
+    print("beside saw", call("GET", "/event/next", Lambda_Extension_Identifier=headers["Lambda-Extension-Identifier"])[1]["requestId"], flush=True)
+"""
+
+
+def test_an_extension_beside_it(w, layer):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in (("extensions/beside", EXTENSION), ("beside.py", BESIDE)):
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, text)
+    beside = w.boto().publish_layer_version(LayerName="beside", Content={"ZipFile": buffer.getvalue()})["LayerVersionArn"]
+    w.boto().create_function(
+        FunctionName="ric-beside", Runtime="provided.al2023", Role=ROLE, Handler="app.hello", Layers=[layer, beside], MemorySize=256, Timeout=20,
+        Code={"ZipFile": zip_of({"bootstrap": BOOTSTRAP, "app.py": APP})})
+    answer = w.invoke("ric-beside", {"name": "Ada"})
+    assert answer.json == {"hello": "Ada", "\u00e4": None}
+    wait_until(lambda: f"beside saw {answer.request_id}" in w.logs("ric-beside"), 20, lambda: w.logs("ric-beside"))

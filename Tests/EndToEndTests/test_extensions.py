@@ -511,6 +511,32 @@ def handler(event, context):
     assert told["droppedRecords"] > 0 and told["droppedBytes"] > told["droppedRecords"] and told["reason"]
 
 
+def test_nobody_reaches_the_first_process_of_the_environment(w, make):
+    """It outlives whom it runs, so it must be none of theirs to end, to look into or to speak for."""
+    attempt = """
+import os, signal
+def attempts():
+    found = []
+    for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGUSR1): os.kill(1, number)
+    for path in ("/proc/1/mem", "/proc/1/fd/4", "/proc/1/environ"):
+        try:
+            open(path, "rb").close()
+            found.append(path)
+        except OSError: pass
+    return found, sorted(os.listdir("/proc/self/fd"))
+"""
+    name = make({"prober": attempt + """
+register("INVOKE")
+say("reached", json.dumps(attempts()))
+while True: next_event()
+"""}, code=attempt + "def handler(event, context): return attempts()\n", isolation="environment")
+    for _ in range(2):
+        reached, descriptors = w.call(name, {})
+        assert reached == [] and set(descriptors) <= {"0", "1", "2", "3", "4", "5", "6"}, descriptors
+    (reached, descriptors), = lines(w, name, "prober reached ")
+    assert reached == [] and set(descriptors) <= {"0", "1", "2", "3", "4"}, descriptors
+
+
 def test_floods_end_with_their_environment(w, make, name):
     make({"flood": """
 import socket
