@@ -18,10 +18,10 @@ private func refusal(_ body: () throws -> Void) -> String? {
     @Test func theRuntimeIsStartedWhenAllExternalExtensionsHaveRegistered() throws {
         var registry = ExtensionRegistry(external: ["a", "b"])
         #expect(!registry.haveExternalsRegistered)
-        #expect(try registry.register(name: "b", events: ["INVOKE"], identifier: identifier(1)) == 1)
+        let second = try registry.register(name: "b", events: ["INVOKE"], identifier: identifier(1))
         #expect(!registry.haveExternalsRegistered)
-        #expect(try registry.register(name: "a", events: [], identifier: identifier(2)) == 0)
-        #expect(registry.haveExternalsRegistered)
+        let first = try registry.register(name: "a", events: [], identifier: identifier(2))
+        #expect(registry.haveExternalsRegistered && first == 0 && second == 1)
         #expect(ExtensionRegistry(external: []).haveExternalsRegistered)
     }
 
@@ -31,25 +31,30 @@ private func refusal(_ body: () throws -> Void) -> String? {
         let second = try registry.register(name: "inner", events: ["INVOKE"], identifier: identifier(2))
         try registry.asksNext(first, isWaiting: false)
         registry.runtimeIsReady()
-        #expect(!registry.isInitialised() && registry.isOpen)
+        let isEarly = registry.isInitialised()
+        #expect(!isEarly && registry.isOpen)
         try registry.asksNext(second, isWaiting: false)
-        #expect(registry.isInitialised() && !registry.isOpen)
+        let isInitialised = registry.isInitialised()
+        #expect(isInitialised && !registry.isOpen)
     }
 
     @Test func anInvocationIsOverWhenThoseThatWereToldAskAgain() throws {
         var registry = try ready(["a": ["INVOKE", "SHUTDOWN"], "b": ["SHUTDOWN"]])
-        #expect(registry.invoke() == [0] && !registry.isAtRest)
+        let told = registry.invoke()
+        #expect(told == [0] && !registry.isAtRest)
         #expect(refusal { try registry.asksNext(1, isWaiting: true) } == "Extension.InvalidExtensionState")
         #expect(refusal { try registry.asksNext(1, isWaiting: false) } == nil, "its earlier request was lost")
         try registry.asksNext(0, isWaiting: false)
         #expect(registry.isAtRest)
-        #expect(registry.shutDown() == [0, 1])
+        let ending = registry.shutDown()
+        #expect(ending == [0, 1])
     }
 
     @Test func anExtensionAtWorkIsToldOfTheEndAllTheSame() throws {
         var registry = try ready(["a": ["INVOKE", "SHUTDOWN"]])
         _ = registry.invoke()
-        #expect(registry.shutDown() == [0])
+        let ending = registry.shutDown()
+        #expect(ending == [0])
     }
 
     @Test func internalExtensionsHearNothingOfTheEndAndRegisterInTime() throws {
@@ -97,7 +102,8 @@ private func refusal(_ body: () throws -> Void) -> String? {
             try registry.asksNext(index, isWaiting: false)
         }
         registry.runtimeIsReady()
-        #expect(registry.isInitialised())
+        let isInitialised = registry.isInitialised()
+        #expect(isInitialised)
         return registry
     }
 }
