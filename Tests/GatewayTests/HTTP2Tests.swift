@@ -24,6 +24,7 @@ private final class EmbeddedHTTP2 {
         settings.initialSettings = [HTTP2Setting(parameter: .initialWindowSize, value: window)]
         // What is wrong is to reach the server.
         (settings.headerBlockValidation, settings.contentLengthValidation) = (.disabled, .disabled)
+        settings.controlFrameRateLimit.maximumCount = 10_000
         try client.pipeline.syncOperations.addHandler(NIOHTTP2Handler(mode: .client, connectionConfiguration: settings))
         _ = try HTTP2Connection.configure(server, core: gateway.core)
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: 1)
