@@ -179,6 +179,7 @@ let package = Package(
             dependencies: ["CSandbox", "LinuxPrimitives", "NodeRuntime", "PythonRuntime", "Sandbox"],
             swiftSettings: strict),
 
+        .testTarget(name: "SandboxTests", dependencies: ["Sandbox"], swiftSettings: strict),
         .testTarget(name: "JSONValuesTests", dependencies: ["JSONValues"], swiftSettings: strict),
         .testTarget(name: "EventStreamTests", dependencies: ["EventStream"], swiftSettings: strict),
         .testTarget(name: "MeteringTests", dependencies: ["FunctionModel", "Metering"], swiftSettings: strict),

@@ -16,7 +16,9 @@ packages=(
     git ca-certificates curl                 # fetching dependencies, demo
     python3 python3-venv python3-pip         # the runtime of the samples, packages of functions, test clients
     tzdata                                   # time zones of schedules
+    nftables                                 # the network of functions
     util-linux                               # setpriv, unshare: tests as an ordinary user
+    iproute2 iptables                        # networks that tests make for themselves
     bubblewrap crun                          # what the benchmark compares with
 )
 case ${1:-} in

@@ -1,13 +1,11 @@
 // PID 1 of a sandbox: builds its root, then starts the template or environments, moves them into their cgroups, reaps
 // them and reports their end. It never runs a line of user code, allocates no memory and takes no lock.
-#include "csandbox.h"
+#include "init.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -29,9 +26,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { S_FDS = MC_INIT_STAGES, S_PRIVATE, S_SKELETON, S_BIND, S_TMPFS, S_DEV, S_PROC, S_PIVOT, S_UNSHARE, S_MAPS, S_IDS, S_LOOPBACK, S_SIGNALS,
-       S_CGROUP, S_NETNS, S_CLONE, S_EXEC, S_TEMPLATE, S_LISTENER, S_FILTER, S_AMBIENT, S_PACKAGE };
 
 _Static_assert(CSB_O_PATH == O_PATH, "declared for Swift");
 
@@ -134,107 +128,16 @@ static int build_root(const struct csb_spec *s, const struct csb_root *root, con
 
 static int setgroups_none(void) { return (int)syscall(SYS_setgroups, 0, NULL); }
 
-static int loopback_up(void) {
-  int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-  int e = s < 0 ? -1 : ioctl(s, SIOCSIFFLAGS, &r);
-  if (s >= 0) close(s);
-  return e;
-}
+// --- the lines -----------------------------------------------------------------------------------------------------------
 
-// --- network namespaces ------------------------------------------------------------------------------------------------
-// Making one costs half a millisecond, joining one a microsecond: they are pooled. One goes back to the pool only if its
-// IP counters are byte for byte those it was born with: not a packet was sent or refused in it, and no route was cached. What
-// stays behind without either is denied by the child's filter.
-
-enum { MAX_NETNS = MC_MAX_SLOTS + 8, SPARE_NETNS = 2 };
-struct netns { int ns, snmp, snmp6, routes6; uint32_t number; uint64_t born; };
-static struct netns idle_netns[MAX_NETNS];
-static int idle_netns_count;
-static int base_netns = -1;
-static uint32_t base_netns_number, last_netns_number;
+int server_fd, helper_fd, descriptor_fd;
 // Its own /proc and /tmp, held from before the template started: the template may mount something else at their paths.
-static int proc_fd = -1, tmp_fd = -1;
+int proc_fd = -1;
+static int tmp_fd = -1;
 
-static uint64_t hash_file(int fd, uint64_t h) {
-  char buffer[8192];
-  off_t at = 0;
-  for (ssize_t n; fd >= 0 && (n = pread(fd, buffer, sizeof buffer, at)) > 0; at += n)
-    for (ssize_t i = 0; i < n; i++) h = (h ^ (unsigned char)buffer[i]) * 0x100000001b3ull;
-  return h;
-}
-static uint64_t netns_state(const struct netns *n) { return hash_file(n->routes6, hash_file(n->snmp6, hash_file(n->snmp, 0xcbf29ce484222325ull))); }
-
-static int server_fd, helper_fd, descriptor_fd;
-
-static void to_server(uint32_t op, uint32_t slot, int32_t value, uint64_t a, uint64_t b, uint64_t c, const char *text) {
+void to_server(uint32_t op, uint32_t slot, int32_t value, uint64_t a, uint64_t b, uint64_t c, const char *text) {
   struct mc_message m = {.op = op, .slot = slot, .value = value, .a = a, .b = b, .c = c, .length = text ? (uint32_t)strlen(text) : 0};
   if (mc_send(server_fd, &m, text, NULL, 0)) _exit(0); // the server is gone: so is everything here
-}
-
-static int listen_here(int port) {
-  int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (s < 0 || (bind(s, (struct sockaddr *)&at, sizeof at) == 0 && listen(s, 32) == 0)) return s;
-  int error = errno;
-  close(s);
-  errno = error;
-  return -1;
-}
-
-// Where processes of the present network namespace find the server: a socket of this namespace's own, which the server
-// holds. It is made together with the namespace, so nobody who waits for a request pays for it. Returns the namespace's
-// number, 0 where there is none.
-static uint32_t announce_callback(void) {
-  int s = listen_here(MC_CALLBACK_PORT);
-  struct mc_message m = {.op = MC_CALLBACK, .slot = last_netns_number + 1};
-  int sent = s >= 0 && mc_send(descriptor_fd, &m, NULL, &s, 1) == 0;
-  if (s >= 0) close(s);
-  if (!sent) return 0;
-  to_server(MC_CALLBACK, ++last_netns_number, 0, 0, 0, 0, NULL);
-  return last_netns_number;
-}
-
-// The template's Runtime API: nobody answers there. A function that asks for it while it is initialised registers an
-// extension, and is not to be copied.
-static void announce_runtime_api(void) {
-  int s = listen_here(MC_RUNTIME_API_PORT);
-  struct mc_message m = {.op = MC_LISTENER, .slot = MC_TEMPLATE_SLOT};
-  if (s >= 0 && mc_send(descriptor_fd, &m, NULL, &s, 1) == 0) to_server(MC_LISTENER, MC_TEMPLATE_SLOT, 0, 0, 0, 0, NULL);
-  if (s >= 0) close(s);
-}
-
-static void netns_close(struct netns *n) {
-  close(n->ns), close(n->snmp);
-  if (n->snmp6 >= 0) close(n->snmp6);
-  if (n->routes6 >= 0) close(n->routes6);
-  // The server's socket would keep the namespace alive.
-  if (n->number) to_server(MC_CALLBACK_OVER, n->number, 0, 0, 0, 0, NULL);
-}
-
-static int netns_make(struct netns *n) {
-  if (unshare(CLONE_NEWNET)) return -1;
-  *n = (struct netns){-1, -1, -1, -1, 0, 0};
-  if (loopback_up() == 0 && (n->ns = openat(proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC)) >= 0 &&
-      (n->snmp = openat(proc_fd, "self/net/snmp", O_RDONLY | O_CLOEXEC)) >= 0) {
-    n->snmp6 = openat(proc_fd, "self/net/snmp6", O_RDONLY | O_CLOEXEC); // absent where IPv6 is off
-    n->routes6 = openat(proc_fd, "self/net/rt6_stats", O_RDONLY | O_CLOEXEC);
-    n->number = announce_callback();
-    n->born = netns_state(n);
-  }
-  int failed = n->snmp < 0, error = errno;
-  if (failed && n->ns >= 0) close(n->ns);
-  if (setns(base_netns, CLONE_NEWNET)) _exit(71); // init must not go on in a function's network
-  errno = error;
-  return failed ? -1 : 0;
-}
-static int netns_take(struct netns *n) {
-  if (idle_netns_count) { *n = idle_netns[--idle_netns_count]; return 0; }
-  return netns_make(n);
-}
-static void netns_give_back(struct netns *n) {
-  if (idle_netns_count < MAX_NETNS && netns_state(n) == n->born) idle_netns[idle_netns_count++] = *n;
-  else netns_close(n);
 }
 
 // --- slots ---------------------------------------------------------------------------------------------------------------
@@ -415,6 +318,12 @@ static void start_template(uint32_t length, int *fds, int nfds) {
     to_server(MC_FAILED, MC_TEMPLATE_SLOT, EINVAL, 0, S_TEMPLATE, 0, NULL);
     return;
   }
+  if (netns_await_template()) {
+    int error = errno;
+    close(control[0]), close(control[1]);
+    to_server(MC_FAILED, MC_TEMPLATE_SLOT, error, 0, S_NETNS, 0, NULL);
+    return;
+  }
   if (fstat(control[1], &st) == 0) template_control_inode = st.st_ino;
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0) {
@@ -433,7 +342,7 @@ static void start_template(uint32_t length, int *fds, int nfds) {
   }
   template_pid = pid, template_fd = control[0];
   warming = 500;
-  to_server(MC_STARTED, MC_TEMPLATE_SLOT, 0, base_netns_number, 0, 0, NULL);
+  to_server(MC_STARTED, MC_TEMPLATE_SLOT, 0, netns_of_template(), 0, 0, NULL);
 }
 
 // Moving a process into a cgroup waits for an RCU grace period, up to 10 ms, unless somebody did it a moment ago. While a
@@ -510,22 +419,10 @@ static void from_template(void) {
   to_server(MC_FAILED, m.slot, m.value < 0 ? -m.value : ECHILD, 0, S_CLONE, 0, NULL);
 }
 
-// The Runtime API's socket belongs to the environment's own network namespace and to nobody else.
-static int listener_in(const struct netns *n) {
-  if (setns(n->ns, CLONE_NEWNET)) return -1;
-  int s = listen_here(MC_RUNTIME_API_PORT), error = errno;
-  if (setns(base_netns, CLONE_NEWNET)) _exit(71);
-  errno = error;
-  return s;
-}
-
 // The slot's network is its processes', but this socket is made by init, which runs none of their code.
 static void give_socket(uint32_t index, struct slot *s) {
-  int made = -1, error = ESRCH;
-  if (s && s->state == RUNNING && s->has_netns && setns(s->netns.ns, CLONE_NEWNET) == 0) {
-    made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = errno;
-    if (setns(base_netns, CLONE_NEWNET)) _exit(71);
-  }
+  errno = ESRCH;
+  int made = s && s->state == RUNNING && s->has_netns ? netns_socket(&s->netns) : -1, error = errno;
   struct mc_message m = {.op = MC_SOCKET_MADE, .slot = index};
   int r = made < 0 ? -error : mc_send(descriptor_fd, &m, NULL, &made, 1);
   if (made >= 0) close(made);
@@ -549,7 +446,8 @@ static void exec_environment(uint32_t index, int flags, uint32_t length, uint64_
   }
   if (netns_take(&s->netns)) { to_server(MC_FAILED, index, errno, 0, S_NETNS, 0, NULL); return; }
   if (flags & MC_EXEC_LISTENER) {
-    int listener = listener_in(&s->netns);
+    // The Runtime API's socket belongs to the environment's own network namespace and to nobody else.
+    int listener = netns_listener(&s->netns, MC_RUNTIME_API_PORT);
     struct mc_message m = {.op = MC_LISTENER, .slot = index};
     int r = listener < 0 ? -errno : mc_send(descriptor_fd, &m, NULL, &listener, 1);
     if (listener >= 0) close(listener);
@@ -775,11 +673,13 @@ static void audited(int flags) {
 
 // --- a spare gets its function ---------------------------------------------------------------------------------------------
 
-static void assign(int package) {
+static void assign(int package, int connect) {
   uint64_t anonymous;
   reap(); // a runtime that has ended is of no use to anybody
+  if (connect) netns_connect();
   errno = ECHILD;
   int r = template_pid ? (int)syscall(SYS_move_mount, package, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) : -1;
+  if (r == 0) r = netns_await_template();
   int error = r ? errno : 0;
   measure_template(&spare_cpu, &anonymous);
   is_spare = 0;
@@ -818,10 +718,11 @@ static void kill_largest(struct slot *s, uint64_t above) {
 
 // --- the loop --------------------------------------------------------------------------------------------------------------
 
-static void from_helper(void) {
+void from_helper(void) {
   struct mc_message m;
   int fds[MC_MAX_FDS], n = MC_MAX_FDS;
-  int r = mc_receive(helper_fd, &m, payload, MC_MAX_PAYLOAD, fds, &n, 0);
+  // None has a payload: a command of the server may be at work on ours.
+  int r = mc_receive(helper_fd, &m, NULL, 0, fds, &n, 0);
   if (r <= 0 || m.op == MC_END) _exit(0);
   int used = 0, expect = m.value + (m.b & 1 ? 1 : 0) + (m.b & 2 ? 1 : 0);
   if (m.op == MC_SLOT && m.slot < MC_MAX_SLOTS && slots[m.slot].state == UNKNOWN && m.value >= 0 && m.value <= 6 && n == expect) {
@@ -832,7 +733,8 @@ static void from_helper(void) {
     s->oom = m.b & 2 ? fds[used++] : -1;
     s->state = FREE;
     if ((int)m.slot >= slots_known) slots_known = (int)m.slot + 1;
-  } else if (m.op == MC_PACKAGE && n == 1) assign(fds[0]);
+  } else if (m.op == MC_PACKAGE && n == 1) assign(fds[0], m.a == 1);
+  else if (m.op == MC_CONNECTED) netns_connected(m.slot, m.value);
   for (; used < n; used++) close(fds[used]);
 }
 
@@ -868,7 +770,7 @@ __attribute__((noreturn)) static void run(void) {
   for (;;) {
     struct pollfd p[4] = {{helper_fd, POLLIN, 0}, {server_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}, {template_fd, POLLIN, 0}};
     // When nothing is asked of it, init makes network namespaces ahead.
-    int idle = idle_netns_count < SPARE_NETNS && (slots_known || is_spare);
+    int idle = netns_wants_more() && (slots_known || is_spare);
     int n = poll(p, 4, idle ? 0 : warming > 0 ? 3 : -1);
     if (n < 0) { if (errno == EINTR) continue; _exit(72); }
     if (n == 0 && !idle) {
@@ -876,8 +778,7 @@ __attribute__((noreturn)) static void run(void) {
       continue;
     }
     if (n == 0) {
-      struct netns ahead;
-      if (netns_make(&ahead) == 0) idle_netns[idle_netns_count++] = ahead;
+      netns_make_ahead();
       continue;
     }
     if (p[0].revents) from_helper();
@@ -924,7 +825,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   int got = mc_receive(helper_fd, &become, payload, MC_MAX_PAYLOAD, fds, &n, 0);
   if (got <= 0) _exit(0);
   if (become.op != MC_BECOME || n < 3 || become.slot >= (uint32_t)s->root_count || (become.length && become.length != 64 && become.length != 128)) { errno = EINVAL; give_up(sync, S_FDS); }
-  is_spare = become.d == 1;
+  is_spare = (become.d & MC_BECOME_SPARE) != 0;
   prctl(PR_SET_NAME, is_spare ? "martlet-spare" : "martlet-init", 0, 0, 0);
   // The function's package, then its layers'.
   char digest[65] = "", layers[65] = "";
@@ -974,9 +875,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if ((proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 || (tmp_fd = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
     give_up(sync, S_PROC);
-  if (loopback_up() || (base_netns = openat(proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC)) < 0) give_up(sync, S_LOOPBACK);
-  base_netns_number = announce_callback();
-  announce_runtime_api();
+  if (netns_begin()) give_up(sync, S_LOOPBACK);
   sigset_t chld;
   sigemptyset(&chld);
   sigaddset(&chld, SIGCHLD);
@@ -984,6 +883,7 @@ __attribute__((noreturn)) static void child(const struct csb_spec *s, int helper
   struct mc_message up = {.op = MC_UP};
   if (mc_send(helper_fd, &up, NULL, NULL, 0)) _exit(0);
   close(sync);
+  if (become.d & MC_BECOME_CONNECTED) netns_connect();
   run();
 }
 

@@ -4,7 +4,7 @@ public import CChild
 /// runtime name, and descriptors. The helper parses nothing that a client or a function wrote.
 public enum HelperOperation: UInt32, Sendable {
     // server → helper
-    /// slot: sandbox ID chosen by the server; a: memory size MB; b: ephemeral storage MB; payload: 64 hexadecimal digits
+    /// slot: sandbox ID chosen by the server; value: 1 if the function has egress; a: memory size MB; b: ephemeral storage MB; payload: 64 hexadecimal digits
     /// of the package and 64 of what is to be under /opt, if anything is, or none of them for a spare that `assign` gives its function, a newline, the runtime's full name; descriptors: init's ends of the control and descriptor
     /// channels and of the log pipe.
     case create = 64
@@ -12,7 +12,7 @@ public enum HelperOperation: UInt32, Sendable {
     case addSlot = 65
     /// slot: sandbox ID. Answered by `gone`.
     case destroy = 66
-    /// A spare gets its function. slot: sandbox ID; a: memory size MB; payload: 64 hexadecimal digits of the package.
+    /// A spare gets its function. slot: sandbox ID; value: 1 if the function has egress; a: memory size MB; payload: 64 hexadecimal digits of the package.
     /// Answered by init (`MC_ASSIGNED`), or by `notAssigned`.
     case assign = 67
     // helper → server
@@ -59,6 +59,8 @@ public struct NodeFacts: Sendable, Hashable {
     public var hasFastCgroupMoves = false
     public var rootless = false
     public var seccompInstructions = 0
+    /// What connects functions that have egress, for people; empty where none can.
+    public var egress = ""
     /// First and last host uid for sandboxes.
     public var uidRange: ClosedRange<UInt32>?
     /// One sentence for each thing that is missing and what that costs.
@@ -70,6 +72,7 @@ public struct NodeFacts: Sendable, Hashable {
     public var encoded: [UInt8] {
         var text = "kernel\t\(kernel)\nlandlock\t\(landlockABI)\ncgroups\t\(cgroups.rawValue)\nfastmoves\t\(hasFastCgroupMoves ? 1 : 0)\nrootless\t\(rootless ? 1 : 0)\nseccomp\t\(seccompInstructions)\n"
         if !controllers.isEmpty { text += "controllers\t\(controllers.joined(separator: ","))\n" }
+        if !egress.isEmpty { text += "egress\t\(egress)\n" }
         if let range = uidRange { text += "uids\t\(range.lowerBound)\t\(range.upperBound)\n" }
         for gap in gaps { text += "gap\t\(gap)\n" }
         for offer in runtimes { text += "runtime\t\(offer.name)\t\(offer.interpreter)\t\(offer.prefix)\n" }
@@ -87,6 +90,7 @@ public struct NodeFacts: Sendable, Hashable {
             case ("fastmoves", 2): hasFastCgroupMoves = field[1] == "1"
             case ("rootless", 2): rootless = field[1] == "1"
             case ("seccomp", 2): seccompInstructions = Int(field[1]) ?? 0
+            case ("egress", 2): egress = field[1]
             case ("uids", 3): if let first = UInt32(field[1]), let last = UInt32(field[2]), first <= last { uidRange = first...last }
             case ("gap", 2): gaps.append(field[1])
             case ("runtime", 4): runtimes.append(RuntimeOffer(name: field[1], interpreter: field[2], prefix: field[3]))

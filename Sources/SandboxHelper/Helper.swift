@@ -14,6 +14,7 @@ struct Arguments {
     var openFiles: UInt32 = 1024
     var fileSizeMB: UInt64 = 10_240
     var fastCgroupMoves = false
+    var egress = Egress.Settings()
 
     init(_ words: [String]) throws {
         var words = words.dropFirst()
@@ -31,6 +32,12 @@ struct Arguments {
             case "--instance": instance = value
             case "--home": home = value
             case "--fast-cgroup-moves": fastCgroupMoves = value == "yes"
+            case "--egress-range": egress.range = value
+            case "--egress-ahead": egress.isAhead = value == "yes"
+            case "--name-server": egress.nameServers.append(value)
+            case "--refuse": egress.refused.append(value)
+            case "--allow": egress.allowed.append(value)
+            case "--uplink": egress.uplinks.append(value)
             case "--open-files": openFiles = try number(value, option)
             case "--file-size-mb": fileSizeMB = try number(value, option)
             default: throw LinuxError("unknown option \(option)", EINVAL)
@@ -79,6 +86,8 @@ final class Helper {
     private let runtimeFiles: RuntimeFiles
     private let dataFolder: Int32
     private let dataPath: String
+    /// nil where this host cannot give functions a network.
+    private let egress: Egress?
     let facts: NodeFacts
 
     init(_ arguments: Arguments) throws {
@@ -109,7 +118,9 @@ final class Helper {
             hasPids: cgroups.controllers.contains("pids"), hasMemory: cgroups.controllers.contains("memory"), template: templateFilter, child: childFilter)
         uids = UIDRange(arguments, folder: dataFolder, rootless: rootless)
         poller = try check("making an epoll descriptor") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
-        facts = Self.facts(arguments, rootless: rootless, cgroups: cgroups, hasFastMoves: hasFastMoves, filter: childFilter, offers: offers)
+        var facts = Self.facts(arguments, rootless: rootless, cgroups: cgroups, hasFastMoves: hasFastMoves, filter: childFilter, offers: offers)
+        egress = Self.makeEgress(arguments, rootless: rootless, etc: base + "/etc", facts: &facts)
+        self.facts = facts
         // The server may be compromised: half a message, or answers it does not read, must not keep us from noticing that the
         // supervisor is gone.
         var patience = timeval(tv_sec: 5, tv_usec: 0)
@@ -118,6 +129,23 @@ final class Helper {
         }
         try watch(HelperDescriptor.server, 0)
         try watch(HelperDescriptor.lifetime, 1)
+        if let egress { try watch(egress.events, 2) }
+    }
+
+    private static func makeEgress(_ arguments: Arguments, rootless: Bool, etc: String, facts: inout NodeFacts) -> Egress? {
+        guard !rootless else {
+            facts.gaps.append("Not started as root: functions have no network but their own loopback.")
+            return nil
+        }
+        do {
+            let egress = try Egress(arguments.egress, instance: arguments.instance, etc: etc)
+            facts.egress = egress.description
+            facts.gaps += egress.gaps
+            return egress
+        } catch {
+            facts.gaps.append("Functions have no network but their own loopback: \(error).")
+            return nil
+        }
     }
 
     /// A place of our own for the roots: as root a tmpfs in a private mount namespace, which nobody else can touch and
@@ -181,7 +209,7 @@ final class Helper {
         try check("watching descriptor \(fd)") { epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) }
     }
 
-    // Tags: 0 server, 1 lifetime; above, the sandbox ID shifted by two with 1 for its pidfd, 2 for its socket, 3 for the
+    // Tags: 0 server, 1 lifetime, 2 the kernel about networks; above, the sandbox ID shifted by two with 1 for its pidfd, 2 for its socket, 3 for the
     // output of a byte code maker.
     func run() throws {
         try send(mc_message(.ready), payload: facts.encoded, to: HelperDescriptor.server)
@@ -189,15 +217,18 @@ final class Helper {
         while true {
             // Between requests there is time to have the next sandbox's PID 1 at hand.
             let isMaking = byteCode != nil || !byteCodeWanted.isEmpty
-            let n = epoll_wait(poller, &events, 64, embryo == nil ? 5 : !cgroupsToRemove.isEmpty ? 20 : isMaking ? 50 : -1)
+            let n = epoll_wait(poller, &events, 64, embryo == nil || egress?.wantsToBeReady == true ? 5 : !cgroupsToRemove.isEmpty ? 20 : isMaking ? 50 : egress?.patience ?? -1)
             if n < 0 && errno != EINTR { throw LinuxError("waiting for events") }
             cgroupsToRemove.removeAll { cgroups.removeSandbox($0) }
             if isMaking && (n == 0 || byteCode != nil) { makeByteCode() }
             if n == 0 && embryo == nil { try? makeEmbryo() }
+            if n == 0, let egress, egress.wantsToBeReady { prepare(egress) }
+            egress?.sweepIfDue()
             for event in events.prefix(Int(max(0, n))) {
                 switch event.data.u64 {
                 case 0: if try !fromServer() { return }
                 case 1: return
+                case 2: egress?.takeEvents()
                 case let tag where tag & 3 == 1: sandboxEnded(UInt32(truncatingIfNeeded: tag >> 2))
                 case let tag where tag & 3 == 3: fromByteCode(UInt32(truncatingIfNeeded: tag >> 2))
                 case let tag: fromSandbox(UInt32(truncatingIfNeeded: tag >> 2))
@@ -215,6 +246,14 @@ final class Helper {
             while waitpid(sandbox.pid, &status, 0) < 0 && errno == EINTR {}
         }
         cgroups.removeAll()
+        egress?.tearDown()
+    }
+
+    private func prepare(_ egress: Egress) {
+        do { try egress.prepare() } catch {
+            let text = Array("martlet-sandbox: \(error)\n".utf8)
+            _ = text.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+        }
     }
 
     private func fromServer() throws -> Bool {
@@ -250,7 +289,7 @@ final class Helper {
             embryo = nil
             try become(
                 body, id: id, uid: uid, root: root, memory: message.head.a, storage: message.head.b, digest: words[0],
-                isSpare: words[0].isEmpty, descriptors: message.descriptors)
+                isSpare: words[0].isEmpty, isConnected: message.head.value == 1, descriptors: message.descriptors)
         } catch {
             let failure = error as? LinuxError
             try refuse(id, failure?.number ?? EIO, "\(error)")
@@ -276,7 +315,7 @@ final class Helper {
             try cgroups.limitSandbox(sandbox.cgroup, memoryMB: memory, storageMB: sandbox.storageMB)
             let package = try check("mounting the package \(digest)") { csb_package_mount(dataPath, digest) }
             defer { close(package) }
-            try send(mc_message(MC_PACKAGE), descriptors: [package], to: sandbox.socket)
+            try send(mc_message(MC_PACKAGE, a: message.head.value == 1 ? 1 : 0), descriptors: [package], to: sandbox.socket)
             sandbox.memoryMB = memory
             sandbox.isSpare = false
             live[id] = sandbox
@@ -326,12 +365,12 @@ final class Helper {
     }
 
     private func become(_ body: Embryo, id: UInt32, uid: UInt32, root: Int, memory: UInt64, storage: UInt64, digest: String, isSpare: Bool = false,
-        descriptors: [Int32]
+        isConnected: Bool = false, descriptors: [Int32]
     ) throws {
         do {
             try cgroups.limitSandbox(body.cgroup, memoryMB: memory, storageMB: storage)
             try send(
-                mc_message(MC_BECOME, slot: UInt32(root), a: storage, b: storage * 64, c: memory, d: isSpare ? 1 : 0), payload: Array(digest.utf8),
+                mc_message(MC_BECOME, slot: UInt32(root), a: storage, b: storage * 64, c: memory, d: (isSpare ? UInt64(MC_BECOME_SPARE) : 0) | (isConnected ? UInt64(MC_BECOME_CONNECTED) : 0)), payload: Array(digest.utf8),
                 descriptors: descriptors + [body.ownProcs].compactMap { $0 }, to: body.socket)
             if let fd = body.ownProcs { close(fd) }
             var error = csb_error()
@@ -493,6 +532,10 @@ final class Helper {
             live[id] = sandbox
             if byteCode?.id == id { return byteCodeSandboxIsUp(sandbox) }
             try? send(mc_message(.created, slot: id), to: HelperDescriptor.server)
+        } else if let message, message.head.op == MC_CONNECT.rawValue {
+            defer { for fd in message.descriptors { close(fd) } }
+            let result = message.descriptors.first.flatMap { egress?.connect($0) } ?? ENETDOWN
+            try? send(mc_message(MC_CONNECTED, slot: message.head.slot, value: result), to: sandbox.socket)
         } else if message == nil {
             // Its end is reported when it is reaped; until then this socket would only spin.
             _ = epoll_ctl(poller, EPOLL_CTL_DEL, sandbox.socket, nil)

@@ -37,9 +37,10 @@ enum mc_op {
   // helper -> init
   MC_SLOT = 16,          // slot; value: number of cgroup.procs fds; fds: those, then [peak], [oom] (b: bit 0, bit 1)
   MC_END = 17,
-  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; c: memory MB; d: 1 for a spare; payload: the package's digest, or none;
+  MC_BECOME = 18,        // slot: index of the root; a: ephemeral storage MB; b: its inodes; c: memory MB; d: MC_BECOME_* flags; payload: the package's digest, or none;
                          // fds: server channel, descriptor channel, log pipe, [cgroup.procs of init's own cgroup]
-  MC_PACKAGE = 19,       // a spare gets its function; fds: a detached read-only mount of its package
+  MC_PACKAGE = 19,       // a spare gets its function; a: 1 if its network namespaces get a way out; fds: a detached read-only mount of its package
+  MC_CONNECTED = 20,     // slot: number of the question; value: 0 or errno: the namespace has a way out
   // init -> server
   MC_STARTED = 32,       // slot's process exists and is in its cgroups; a: number of its network namespace
   MC_EXITED = 33,        // value: wait status; a: CPU microseconds by rusage; b: max RSS KiB; c: bit 0 = out of memory, above bit 8 the errno of an exec that failed
@@ -50,6 +51,7 @@ enum mc_op {
   MC_ASSIGNED = 38,      // the package is at /var/task; value: 0 or errno
   MC_CALLBACK = 39,      // the listener of network namespace number `slot`, for calls to the server, waits on the descriptor channel
   MC_CALLBACK_OVER = 40, // that network namespace is not used any more: its listener is to be closed
+  MC_CONNECT = 41,       // to the helper: this network namespace wants a way out; slot: number of the question; fds: the namespace
   MC_SOCKET_MADE = 44,   // slot; value: 0, then it waits on the descriptor channel, or errno
   // server -> supervisor of an environment with extensions, and back. slot: 0 for the runtime, from 1 on for extensions
   MC_RUN = 56,           // the runtime may be started
@@ -64,6 +66,7 @@ enum { MC_MAX_SLOTS = 1024, MC_MAX_PAYLOAD = 65536, MC_MAX_FDS = 12 };
 enum { MC_EXEC_LISTENER = 1, MC_EXEC_EXTENSIONS = 2 };
 // Lambda allows ten; a supervisor is not asked to start more.
 enum { MC_MAX_EXTENSIONS = 10 };
+enum { MC_BECOME_SPARE = 1, MC_BECOME_CONNECTED = 2 }; // no function yet; network namespaces get a way out
 // Ports on 127.0.0.1 of each network namespace: Lambda's Runtime API, where there is one, and the server's API.
 enum { MC_RUNTIME_API_PORT = 9001, MC_CALLBACK_PORT = 9002 };
 enum mc_audit {

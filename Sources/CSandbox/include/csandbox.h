@@ -73,3 +73,30 @@ int csb_new_mount_namespace(void);
 // A detached read-only mount of the package with this digest, to be sent to a sandbox; -1 with errno. Needs Linux 5.12.
 int csb_package_mount(const char *data, const char *digest);
 const void *csb_find(const void *in, size_t length, const void *what, size_t what_length); // memmem
+
+// --- functions' networks -------------------------------------------------------------------------------------------------
+
+// A virtual Ethernet pair between the host and one network namespace.
+struct csb_link {
+  char name[16];              // of the host's end; the other is eth0
+  uint32_t address, gateway;  // of the inner end, and what it sends everything to; in network order
+  uint32_t group;             // that csb_links_remove knows it by
+};
+// NETLINK_ROUTE, listening to `groups` (RTMGRP_*; then it does not block), or -1 with errno.
+int csb_route_socket(uint32_t groups);
+enum { CSB_GROUP_LINKS = 1, CSB_GROUP_NETCONF = 1 << 23 };
+// Makes the pair with one end in `netns`, with address, route and neighbour on both sides, both up and without IPv6.
+// 0 or -errno; -EEXIST where the name or the address is somebody's. Nothing is left of one that failed.
+int csb_link_make(int route, int own_netns, int netns, const struct csb_link *link);
+// Whether the kernel can make such pairs: 0 or -errno. Made in a namespace that ends at once.
+int csb_link_probe(int own_netns);
+// Removes all of the group together. 0 or -errno; -ENODEV where there was none.
+int csb_links_remove(int route, uint32_t group);
+// Reads what has come: numbers (hexadecimal, after the prefix) of links that are gone, and whether the host began to
+// forward on all interfaces. Returns how many, or -errno; -ENOBUFS if some were lost.
+int csb_link_events(int events, const char *prefix, uint32_t *numbers, int room, int *forwards);
+// Deletes the connections of those `count` addresses from `first` on (host order) that are marked. How many, or -errno.
+int csb_connections_forget(uint32_t first, uint32_t count, const unsigned char *is_gone);
+// Runs a program of the host's (words end with NULL, the first is its path) and waits. Its exit status, or -errno; output
+// and errors, as far as there is room, come as text.
+int csb_run(char *const *words, const char *input, char *output, size_t room);
