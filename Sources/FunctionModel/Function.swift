@@ -6,6 +6,14 @@ public enum Isolation: String, Sendable, Codable, CaseIterable {
     case environment
 }
 
+/// What a function's network reaches (`martlet deploy --network`).
+public enum NetworkAccess: String, Sendable, Codable, CaseIterable {
+    /// Its own loopback, with the Runtime API and the server's API.
+    case none
+    /// The networks that the host's configuration lets functions reach, beside that.
+    case egress
+}
+
 /// What `CreateFunction` and `UpdateFunctionConfiguration` set; every field is pinned by a published version.
 public struct FunctionConfiguration: Hashable, Sendable, Codable {
     /// The full name of an offered runtime: `python3.11`, `provided`.
@@ -21,6 +29,8 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
     /// At most 4 KB in all.
     public var environment: [String: String]
     public var isolation: Isolation
+    /// nil for what the host's configuration says.
+    public var network: NetworkAccess?
     /// At most 256 characters.
     public var description: String
     /// Lambda requires a role ARN; Martlet keeps and returns it.
@@ -33,7 +43,7 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
 
     public init(
         runtime: String, handler: String, memorySize: Int = 128, timeout: Int = 3, ephemeralStorage: Int = 512,
-        environment: [String: String] = [:], isolation: Isolation = .invocation, description: String = "", role: String = "", deadLetterTarget: String = "",
+        environment: [String: String] = [:], isolation: Isolation = .invocation, network: NetworkAccess? = nil, description: String = "", role: String = "", deadLetterTarget: String = "",
         layers: FunctionLayers = .none,
         logging: LoggingConfiguration = LoggingConfiguration(), kept: KeptSettings = KeptSettings()
     ) {
@@ -44,6 +54,7 @@ public struct FunctionConfiguration: Hashable, Sendable, Codable {
         self.ephemeralStorage = ephemeralStorage
         self.environment = environment
         self.isolation = isolation
+        self.network = network
         self.description = description
         self.role = role
         self.deadLetterTarget = deadLetterTarget

@@ -99,6 +99,7 @@ public struct LambdaRoutes: Sendable {
             timeout: wanted.timeout ?? 3, ephemeralStorage: wanted.ephemeralStorage?.size ?? 512,
             environment: wanted.environment?.variables ?? [:],
             isolation: wanted.martletIsolation.flatMap(Isolation.init(rawValue:)) ?? .invocation,
+            network: wanted.martletNetwork.flatMap(NetworkAccess.init(rawValue:)),
             description: wanted.description ?? "", role: wanted.role ?? "", deadLetterTarget: wanted.deadLetter ?? "",
             layers: try await layers.resolve(wanted.layers ?? [], for: target.key),
             logging: wanted.loggingConfig?.configuration ?? LoggingConfiguration(), kept: wanted.keptSettings)
@@ -146,8 +147,8 @@ public struct LambdaRoutes: Sendable {
         return ConfigurationChange(
             runtime: body.runtime, handler: body.handler, memorySize: body.memorySize, timeout: body.timeout,
             ephemeralStorage: body.ephemeralStorage?.size, environment: body.environment.map { $0.variables ?? [:] },
-            isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), description: body.description, role: body.role,
-            deadLetterTarget: body.deadLetter, layers: layers, logging: body.loggingConfig?.configuration, kept: body.keptSettings)
+            isolation: body.martletIsolation.flatMap(Isolation.init(rawValue:)), network: body.martletNetwork.flatMap(NetworkAccess.init(rawValue:)),
+            description: body.description, role: body.role, deadLetterTarget: body.deadLetter, layers: layers, logging: body.loggingConfig?.configuration, kept: body.keptSettings)
     }
 
     private func list(_ request: ControlRequest) async throws -> ControlResponse {

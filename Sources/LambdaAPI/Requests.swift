@@ -128,6 +128,8 @@ public struct ConfigurationRequest: Decodable, Sendable {
     public var revisionID: String?
     /// Martlet's own: `invocation` or `environment`.
     public var martletIsolation: String?
+    /// Martlet's own: `none` or `egress`.
+    public var martletNetwork: String?
     var packageType: String?
     var architectures: [String]?
     /// ARNs of layer versions, in order; empty to have none, nil to leave them as they are.
@@ -152,6 +154,7 @@ public struct ConfigurationRequest: Decodable, Sendable {
         case ephemeralStorage = "EphemeralStorage"
         case revisionID = "RevisionId"
         case martletIsolation = "MartletIsolation"
+        case martletNetwork = "MartletNetwork"
         case packageType = "PackageType"
         case architectures = "Architectures"
         case layers = "Layers"
@@ -175,6 +178,7 @@ public struct ConfigurationRequest: Decodable, Sendable {
         ephemeralStorage = try container.decodeIfPresent(EphemeralStorage.self, forKey: .ephemeralStorage)
         revisionID = try container.decodeIfPresent(String.self, forKey: .revisionID)
         martletIsolation = try container.decodeIfPresent(String.self, forKey: .martletIsolation)
+        martletNetwork = try container.decodeIfPresent(String.self, forKey: .martletNetwork)
         packageType = try container.decodeIfPresent(String.self, forKey: .packageType)
         architectures = try container.decodeIfPresent([String].self, forKey: .architectures)
         layers = try container.decodeIfPresent([String].self, forKey: .layers)
@@ -211,6 +215,9 @@ public struct ConfigurationRequest: Decodable, Sendable {
         }
         if let martletIsolation, Isolation(rawValue: martletIsolation) == nil {
             validation.fail(martletIsolation, "martletIsolation", .oneOf(Isolation.allCases.map(\.rawValue)))
+        }
+        if let martletNetwork, NetworkAccess(rawValue: martletNetwork) == nil {
+            validation.fail(martletNetwork, "martletNetwork", .oneOf(NetworkAccess.allCases.map(\.rawValue)))
         }
         if let packageType, packageType != "Zip", packageType != "Image" {
             validation.fail(packageType, "packageType", .oneOf(["Zip", "Image"]))

@@ -34,6 +34,8 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
     public var tenancyConfig: TenancyConfigResponse?
     /// Martlet's own: `invocation` or `environment`.
     public var martletIsolation: String
+    /// Martlet's own: `none` or `egress`; nil where the function leaves it to the host.
+    public var martletNetwork: String?
 
     public struct Environment: Codable, Hashable, Sendable {
         public var variables: [String: String]
@@ -119,6 +121,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         case fileSystemConfigs = "FileSystemConfigs"
         case tenancyConfig = "TenancyConfig"
         case martletIsolation = "MartletIsolation"
+        case martletNetwork = "MartletNetwork"
     }
 
     /// - Parameter qualified: whether the ARN carries the version, as answers about one version do.
@@ -156,6 +159,7 @@ public struct FunctionConfigurationResponse: Codable, Hashable, Sendable {
         deadLetterConfig = configuration.deadLetterTarget.isEmpty ? nil : DeadLetter(targetArn: configuration.deadLetterTarget)
         layers = configuration.layers.list.isEmpty ? nil : configuration.layers.list.map { Layer(arn: $0.arn, codeSize: $0.code.size) }
         martletIsolation = configuration.isolation.rawValue
+        martletNetwork = configuration.network?.rawValue
     }
 }
 

@@ -18,6 +18,7 @@ public struct ConfigurationChange: Sendable {
     public var ephemeralStorage: Int?
     public var environment: [String: String]?
     public var isolation: Isolation?
+    public var network: NetworkAccess?
     public var description: String?
     public var role: String?
     /// An empty text takes the target away.
@@ -29,7 +30,7 @@ public struct ConfigurationChange: Sendable {
 
     public init(
         runtime: String? = nil, handler: String? = nil, memorySize: Int? = nil, timeout: Int? = nil, ephemeralStorage: Int? = nil,
-        environment: [String: String]? = nil, isolation: Isolation? = nil, description: String? = nil, role: String? = nil,
+        environment: [String: String]? = nil, isolation: Isolation? = nil, network: NetworkAccess? = nil, description: String? = nil, role: String? = nil,
         deadLetterTarget: String? = nil, layers: FunctionLayers? = nil, logging: LoggingConfiguration? = nil, kept: KeptSettings = KeptSettings()
     ) {
         self.runtime = runtime
@@ -39,6 +40,7 @@ public struct ConfigurationChange: Sendable {
         self.ephemeralStorage = ephemeralStorage
         self.environment = environment
         self.isolation = isolation
+        self.network = network
         self.description = description
         self.role = role
         self.deadLetterTarget = deadLetterTarget
@@ -56,6 +58,7 @@ public struct ConfigurationChange: Sendable {
         if let ephemeralStorage { result.ephemeralStorage = ephemeralStorage }
         if let environment { result.environment = environment }
         if let isolation { result.isolation = isolation }
+        if let network { result.network = network }
         if let description { result.description = description }
         if let role { result.role = role }
         if let deadLetterTarget { result.deadLetterTarget = deadLetterTarget }

@@ -55,6 +55,7 @@ public actor FunctionRegistry {
         configuration.runtime = try runtimes.resolve(configuration.runtime)
         try EnvironmentRules.check(configuration.environment)
         try TagRules.check(tags)
+        try MartletTags(tags).apply(to: &configuration)
         try refuseExisting(key)
         let reference = try await packages.reference(of: code)
         try await packages.checkSize(reference, configuration.layers)
@@ -211,12 +212,18 @@ public actor FunctionRegistry {
         }
     }
 
+    /// Martlet's own tags are settings: a change of theirs is one of `$LATEST`'s configuration.
     public func setTags(_ key: FunctionKey, adding: [String: String] = [:], removing: [String] = []) async throws {
         try await exclusively {
             var record = try self.snapshot.record(key)
-            for name in removing { record.tags[name] = nil }
+            var configuration = record.latest.configuration
+            for name in removing where record.tags.removeValue(forKey: name) != nil { MartletTags.reset(name, in: &configuration) }
             record.tags.merge(adding) { _, new in new }
             try TagRules.check(record.tags)
+            try MartletTags(adding).apply(to: &configuration)
+            if configuration != record.latest.configuration {
+                record.latest = try await self.successor(of: record.latest, configuration: configuration, code: record.latest.code)
+            }
             try await self.commitIfChanged(record)
         }
     }

@@ -82,8 +82,8 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             INSERT INTO function_versions (account, region, name, version, revision, last_modified, code_sha256, code_size,
-                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging, kept)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                runtime, handler, memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging, kept, network)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         let configuration = version.configuration
         statement.bind(key)
@@ -105,6 +105,7 @@ extension SQLiteStore: FunctionStore {
         statement.bind(19, configuration.layers == .none ? nil : try encode(configuration.layers))
         statement.bind(20, try encode(configuration.logging))
         statement.bind(21, try encode(configuration.kept))
+        statement.bind(22, configuration.network?.rawValue)
         try statement.run()
     }
 
@@ -151,7 +152,7 @@ extension SQLiteStore: FunctionStore {
         let statement = try connection.prepare(
             """
             SELECT account, region, name, version, revision, last_modified, code_sha256, code_size, runtime, handler,
-                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging, kept
+                memory_size, timeout, ephemeral_storage, environment, isolation, description, role, dead_letter, layers, logging, kept, network
             FROM function_versions ORDER BY account, region, name, CAST(version AS INTEGER)
             """)
         defer { statement.reset() }
@@ -165,7 +166,8 @@ extension SQLiteStore: FunctionStore {
             let configuration = FunctionConfiguration(
                 runtime: statement.text(8), handler: statement.text(9), memorySize: Int(statement.integer(10)),
                 timeout: Int(statement.integer(11)), ephemeralStorage: Int(statement.integer(12)),
-                environment: try environment(statement.text(13), statement.text(3), of: key), isolation: isolation, description: statement.text(15),
+                environment: try environment(statement.text(13), statement.text(3), of: key), isolation: isolation,
+                network: statement.optionalText(21).flatMap(NetworkAccess.init), description: statement.text(15),
                 role: statement.text(16), deadLetterTarget: statement.text(17),
                 layers: try statement.optionalText(18).map { text throws(SQLiteStoreError) in try decode(text, of: key) } ?? .none,
                 logging: try decode(statement.text(19), of: key), kept: try decode(statement.text(20), of: key))

@@ -175,6 +175,7 @@ enum Schema {
         ALTER TABLE functions ADD COLUMN recursive_loop TEXT NOT NULL DEFAULT 'Terminate';
         ALTER TABLE functions ADD COLUMN runtime_management TEXT NOT NULL DEFAULT '{}';
         """,
+        "ALTER TABLE function_versions ADD COLUMN network TEXT;",
     ]
 
     /// Brings the file to the newest schema, or refuses one from a newer program before anything in it is changed.
