@@ -10,6 +10,8 @@ public import Sandbox
 public final class SandboxNode {
     public let loop: any EventLoop
     public let facts: NodeFacts
+    /// Of functions that do not say which they want.
+    public let defaultNetwork: NetworkAccess
     private let link: HelperLink
     private var nextID: UInt32 = 1
     private var sandboxes: [UInt32: SandboxHandle] = [:]
@@ -22,8 +24,9 @@ public final class SandboxNode {
     /// Of all environments' records that their extensions have not taken yet.
     private static let telemetryBytes = 64 << 20
 
-    public init(link: HelperLink, facts: NodeFacts, loop: any EventLoop) {
+    public init(link: HelperLink, facts: NodeFacts, defaultNetwork: NetworkAccess, loop: any EventLoop) {
         self.link = link
+        self.defaultNetwork = defaultNetwork
         self.facts = facts
         self.loop = loop
         let me = NIOLoopBound(self, eventLoop: loop)
@@ -41,6 +44,11 @@ public final class SandboxNode {
 
     public func offer(runtime: String) -> RuntimeOffer? { facts.runtimes.first { $0.name == runtime } }
 
+    /// What the function reaches here: none of it where the host cannot.
+    public func network(of configuration: FunctionConfiguration) -> NetworkAccess {
+        facts.egress.isEmpty ? .none : configuration.network ?? defaultNetwork
+    }
+
     /// Asks for a sandbox of this version. It is usable at once: what is sent to it waits until it is up.
     public func makeSandbox(for version: FunctionVersion) throws -> SandboxHandle {
         let configuration = version.configuration
@@ -50,23 +58,23 @@ public final class SandboxNode {
         }
         return try makeSandbox(
             runtime: configuration.runtime, memoryMB: configuration.memorySize, storageMB: configuration.ephemeralStorage,
-            digest: version.code.sha256 + layers)
+            digest: version.code.sha256 + layers, network: network(of: configuration))
     }
 
     /// Asks for a sandbox with this runtime and without a function; `assign` gives it one.
     public func makeSpare(runtime: String, storageMB: Int) throws -> SandboxHandle {
-        try makeSandbox(runtime: runtime, memoryMB: Self.spareMemoryMB, storageMB: storageMB, digest: "")
+        try makeSandbox(runtime: runtime, memoryMB: Self.spareMemoryMB, storageMB: storageMB, digest: "", network: .none)
     }
 
     /// The least that a function can have.
     private static let spareMemoryMB = 128
 
-    private func makeSandbox(runtime: String, memoryMB: Int, storageMB: Int, digest: String) throws -> SandboxHandle {
+    private func makeSandbox(runtime: String, memoryMB: Int, storageMB: Int, digest: String, network: NetworkAccess) throws -> SandboxHandle {
         guard !isLost else { throw LinuxError("making a sandbox: the helper has ended", ECHILD) }
         let id = nextID
         nextID = nextID &+ 1 & 0x3FFF_FFFF
         let handle = try SandboxHandle(id: id, node: self, link: link)
-        try handle.open(runtime: runtime, memoryMB: memoryMB, storageMB: storageMB, digest: digest)
+        try handle.open(runtime: runtime, memoryMB: memoryMB, storageMB: storageMB, digest: digest, network: network)
         sandboxes[id] = handle
         return handle
     }
@@ -202,7 +210,7 @@ public final class SandboxHandle {
         self.link = link
     }
 
-    func open(runtime: String, memoryMB: Int, storageMB: Int, digest: String) throws {
+    func open(runtime: String, memoryMB: Int, storageMB: Int, digest: String, network: NetworkAccess) throws {
         let (ours, theirs) = try socketPair()
         let (oursDescriptors, theirsDescriptors) = try socketPair()
         let pipe = try logPipe()
@@ -212,7 +220,7 @@ public final class SandboxHandle {
             Glibc.close(theirsDescriptors)
         }
         try link.send(
-            .create, slot: id, a: UInt64(memoryMB), b: UInt64(storageMB), payload: Array("\(digest)\n\(runtime)".utf8),
+            .create, slot: id, value: network == .egress ? 1 : 0, a: UInt64(memoryMB), b: UInt64(storageMB), payload: Array("\(digest)\n\(runtime)".utf8),
             descriptors: [theirs, theirsDescriptors, pipe.write])
         // The channel only reads; messages to init are written past it, because they carry descriptors.
         let readEnd = try check("duplicating a descriptor") { fcntl(control, F_DUPFD_CLOEXEC, 3) }
@@ -237,7 +245,9 @@ public final class SandboxHandle {
     public func assign(_ version: FunctionVersion, _ completion: @escaping (LinuxError?) -> Void) throws {
         guard !isGone else { throw LinuxError("giving a sandbox its function: it has ended", ECHILD) }
         assigned = completion
-        try link.send(.assign, slot: id, a: UInt64(version.configuration.memorySize), payload: Array(version.code.sha256.utf8))
+        let isConnected = node.network(of: version.configuration) == .egress
+        try link.send(
+            .assign, slot: id, value: isConnected ? 1 : 0, a: UInt64(version.configuration.memorySize), payload: Array(version.code.sha256.utf8))
     }
 
     func assignment(_ error: LinuxError?) {

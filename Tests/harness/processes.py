@@ -148,4 +148,6 @@ def mounts():
 
 
 def network_interfaces():
-    return set(os.listdir("/sys/class/net"))
+    """Of the network namespace that this process is in."""
+    with open("/proc/self/net/dev") as file:
+        return {line.split(":")[0].strip() for line in file if ":" in line}

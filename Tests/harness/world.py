@@ -123,7 +123,8 @@ class World:
         return self
 
     def server_environment(self):
-        return {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, **self.environment}
+        # Functions with a network are the business of tests that make one: no other test changes this host's.
+        return {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, "MARTLET_NETWORK_DEFAULT": "none", **self.environment}
 
     def start(self, limit=30):
         for attempt in range(3):

@@ -24,6 +24,7 @@ struct DeployCommand: Verb {
         case iam, off
     }
     enum IsolationWish: String, CaseIterable, ExpressibleByArgument, Sendable { case invocation, environment }
+    enum NetworkWish: String, CaseIterable, ExpressibleByArgument, Sendable { case none, egress }
 
     @Argument(help: ArgumentHelp("The function's name: letters, digits, - and _. May be left out where function.toml has it.", valueName: "name"))
     var functionName: String?
@@ -42,6 +43,8 @@ struct DeployCommand: Verb {
     var env: [String] = []
     @Option(help: "invocation: a fresh sandbox every time (default). environment: one serves many invocations in turn.")
     var isolation: IsolationWish?
+    @Option(help: "egress: the function reaches other hosts, as far as the server's configuration lets it. none: nothing but the server. Default: the server's network.default.")
+    var network: NetworkWish?
     @Option(help: ArgumentHelp("Most invocations at the same time; 0 stops the function.", valueName: "n"))
     var concurrency: Int?
     @Option(help: "Who may call the function's URL: anyone (none), signed requests (iam), or no URL (off). Default for a new function: none on a server that only this machine reaches, else off.")
@@ -125,7 +128,7 @@ struct DeployCommand: Verb {
 
         let wishes = DeployWishes(
             runtime: offered.name, handler: choice.handler, memory: settings.memory, timeout: settings.timeout, environment: settings.env,
-            isolation: settings.isolation?.rawValue, concurrency: settings.concurrency, ephemeralStorage: settings.ephemeralStorage,
+            isolation: settings.isolation?.rawValue, network: network?.rawValue, concurrency: settings.concurrency, ephemeralStorage: settings.ephemeralStorage,
             layers: settings.layers, tags: settings.tags)
         let plan = DeployPlan(wishes, codeSha256: CodeDigest.base64(hexadecimal: package.sha256), existing: existing)
         let applied = try await apply(plan, to: name, arn: existing?.arn, package: &package, client, progress)

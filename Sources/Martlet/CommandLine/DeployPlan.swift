@@ -60,6 +60,7 @@ struct DeployWishes: Hashable, Sendable {
     /// Replaces all variables.
     var environment: [String: String]?
     var isolation: String?
+    var network: String?
     var concurrency: Int?
     /// MB.
     var ephemeralStorage: Int?
@@ -78,6 +79,8 @@ struct DeployedFunction: Hashable, Sendable {
     var environment: [String: String]
     /// nil if the server does not say.
     var isolation: String?
+    /// nil if the function leaves it to the server.
+    var network: String?
     var concurrency: Int?
     /// Base64.
     var codeSha256: String
@@ -96,6 +99,7 @@ struct DeployedFunction: Hashable, Sendable {
         environment = Dictionary(
             (configuration["Environment"]?["Variables"]?.members ?? []).map { ($0.name, $0.value.plain) }, uniquingKeysWith: { $1 })
         isolation = configuration["MartletIsolation"]?.string
+        network = configuration["MartletNetwork"]?.string
         concurrency = function["Concurrency"]?["ReservedConcurrentExecutions"]?.integer
         codeSha256 = configuration["CodeSha256"]?.string ?? ""
         arn = configuration["FunctionArn"]?.string ?? ""
@@ -134,6 +138,7 @@ struct DeployPlan: Hashable, Sendable {
             if let isolation = wishes.isolation, isolation != existing?.isolation {
                 members.append(.init("MartletIsolation", .string(isolation)))
             }
+            if let network = wishes.network, network != existing?.network { members.append(.init("MartletNetwork", .string(network))) }
             if let size = wishes.ephemeralStorage, size != existing?.ephemeralStorage {
                 members.append(.init("EphemeralStorage", .object([.init("Size", .integer(size))])))
             }

@@ -101,6 +101,7 @@ struct DescribeCommand: Verb {
         add("memory", configuration["MemorySize"].map { "\($0.plain) MB" })
         add("timeout", configuration["Timeout"].map { "\($0.plain) s" })
         add("isolation", state["isolation"]?.plain ?? configuration["MartletIsolation"]?.plain)
+        add("network", state["network"]?.plain ?? configuration["MartletNetwork"]?.plain)
         add("concurrency", function["Concurrency"]?["ReservedConcurrentExecutions"].map { "\($0.plain) reserved" })
         add(
             "environment", configuration["Environment"]?["Variables"]?.members.map { "\($0.name)=\($0.value.plain)" }.joined(separator: " "))
@@ -108,7 +109,7 @@ struct DescribeCommand: Verb {
         add("package", configuration["CodeSize"]?.integer.map { "\(byteText($0)), sha256 \(configuration["CodeSha256"]?.plain ?? "?")" })
         add("modified", configuration["LastModified"]?.plain)
         add("arn", configuration["FunctionArn"]?.plain)
-        let shown: Set<String> = ["function", "name", "state", "forkable", "reason", "isolation", "configuration", "concurrency", "url"]
+        let shown: Set<String> = ["function", "name", "state", "forkable", "reason", "isolation", "network", "configuration", "concurrency", "url"]
         for member in state.members where !shown.contains(member.name) {
             if member.value.members.isEmpty {
                 add(member.name, member.value.plain)

@@ -1,3 +1,5 @@
+internal import FunctionModel
+
 /// Everything that can be set about a server, with its default. `ConfigurationLoader` is the only maker of other values.
 struct ServerConfiguration: Hashable, Sendable {
     /// Where the server accepts connections: `host:port`; port 0 takes a free one.
@@ -40,6 +42,7 @@ struct ServerConfiguration: Hashable, Sendable {
     var queues = Queues()
     var logs = Logs()
     var cgroups = Cgroups()
+    var network = Network()
     var runtimes = Runtimes()
     var prices = Prices()
     /// The region that clients sign for and that ARNs name.
@@ -126,6 +129,24 @@ struct ServerConfiguration: Hashable, Sendable {
         /// after a rest waits for an RCU grace period, some milliseconds of a cold start; with it each fork and exit on
         /// the host takes one more lock. On Linux 6.18 and newer it stays so until the host restarts.
         var fastMoves = true
+    }
+
+    /// What functions reach beside the server.
+    struct Network: Hashable, Sendable {
+        /// Of functions that do not say it themselves (`network.default`).
+        var standard = NetworkAccess.egress
+        /// Addresses of functions, at least 16; nobody else's. By default those that are set aside for benchmarks of networks.
+        var range = "198.18.0.0/15"
+        /// Addresses; empty for the host's own name servers.
+        var nameServers: [String] = []
+        /// What functions do not reach unless it is in `allowed`: private networks, in which the host's neighbours are, and what
+        /// clouds use for themselves. The host's own addresses, loopback, multicast and `range` are never reached.
+        var refused = [
+            "10.0.0.0/8", "100.64.0.0/10", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15",
+        ]
+        var allowed: [String] = []
+        /// Interfaces that lead out; empty for those of the default routes.
+        var interfaces: [String] = []
     }
 
     struct Runtimes: Hashable, Sendable {

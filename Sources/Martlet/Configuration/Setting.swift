@@ -1,6 +1,8 @@
 internal import EventPatterns
+internal import FunctionModel
 internal import JSONValues
 internal import ObjectStorage
+internal import Sandbox
 
 /// One setting: its name in the file, its variable, and how its value gets in and out of the configuration.
 struct Setting: Sendable {
@@ -115,6 +117,24 @@ struct Setting: Sendable {
         integer("logs.outputLimitBytes", \.logs.outputLimitBytes, 4_096...1_073_741_824),
         boolean("cgroups.fastMoves", \.cgroups.fastMoves),
         Setting(
+            name: "network.default", fromText: { .string($0) }, read: { .string($0.network.standard.rawValue) },
+            write: { configuration, value in
+                guard let access = value.string.flatMap(NetworkAccess.init) else { return "must be \"egress\" or \"none\"" }
+                configuration.network.standard = access
+                return nil
+            }),
+        text("network.range", \.network.range, "must be 16 addresses or more in CIDR notation, such as \"198.18.0.0/15\"") {
+            IPv4Block($0).map { (8...28).contains($0.prefix) } ?? false
+        },
+        list("network.nameServers", \.network.nameServers, "must be a list of at most three IPv4 addresses such as [\"10.0.0.53\"]", atMost: 3) {
+            IPv4Block.address($0) != nil
+        },
+        list("network.refused", \.network.refused, "must be a list of IPv4 blocks such as [\"10.0.0.0/8\"]", atMost: 1_000) { IPv4Block($0) != nil },
+        list("network.allowed", \.network.allowed, "must be a list of IPv4 blocks such as [\"10.0.5.0/24\"]", atMost: 1_000) { IPv4Block($0) != nil },
+        list("network.interfaces", \.network.interfaces, "must be a list of names of network interfaces such as [\"eth0\"]", atMost: 16) {
+            (1...15).contains($0.utf8.count) && $0.utf8.allSatisfy { $0 > 32 && $0 < 127 && ![34, 42, 47, 92].contains($0) }
+        },
+        Setting(
             name: "runtimes.pythonPrefixes",
             fromText: { .array($0.split(separator: ":").map { .string(String($0)) }) },
             read: { .array($0.runtimes.pythonPrefixes.map { .string($0) }) },
@@ -146,6 +166,21 @@ struct Setting: Sendable {
             write: { configuration, value in
                 guard let text = value.string, isValid(text) else { return reason }
                 configuration[keyPath: path] = text
+                return nil
+            })
+    }
+
+    /// Texts; in a variable they are separated by commas.
+    private static func list(
+        _ name: String, _ path: any WritableKeyPath<ServerConfiguration, [String]> & Sendable, _ reason: String, atMost limit: Int,
+        _ isValid: @escaping @Sendable (String) -> Bool
+    ) -> Setting {
+        Setting(
+            name: name, fromText: { .array($0.split(separator: ",").map { .string(String($0)) }) },
+            read: { .array($0[keyPath: path].map { .string($0) }) },
+            write: { configuration, value in
+                guard let members = value.array?.map(\.string), members.count <= limit, members.allSatisfy({ $0.map(isValid) == true }) else { return reason }
+                configuration[keyPath: path] = members.compactMap { $0 }
                 return nil
             })
     }

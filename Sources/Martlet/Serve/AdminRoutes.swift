@@ -23,6 +23,7 @@ struct AdminRoutes: Sendable {
     let pipeline: NIOLoopBound<InvocationPipeline>
     let loop: any EventLoop
     let facts: NodeFacts
+    let defaultNetwork: NetworkAccess
     let isLoopbackOnly: Bool
     let metrics: ServerMetrics
     let queues: QueueRoutes
@@ -65,6 +66,7 @@ struct AdminRoutes: Sendable {
         json.member("cgroups", facts.cgroups.rawValue)
         json.raw("landlock", "\(facts.landlockABI)")
         json.raw("rootless", "\(facts.rootless)")
+        json.member("egress", facts.egress)
         addOffers(to: &json)
         json.raw("gaps", JSONLine.array(facts.gaps.map(JSONLine.quoted)))
         return json.text
@@ -101,6 +103,8 @@ struct AdminRoutes: Sendable {
         let reason = host?.forkRefusal ?? host?.lastFailure
         if let reason { json.member("reason", reason) } else { json.raw("reason", "null") }
         json.member("isolation", record.latest.configuration.isolation.rawValue)
+        let wanted = record.latest.configuration.network ?? defaultNetwork
+        json.member("network", facts.egress.isEmpty && wanted == .egress ? "none, because this host has no network for functions (martlet doctor)" : wanted.rawValue)
         if let error = host?.initError { json.raw("initError", error) }
         let counts = host?.counts ?? PoolCounts()
         var pool = JSONLine()

@@ -17,6 +17,7 @@ func runDoctor(json: Bool) async throws {
         line.raw("landlock", "\(facts.landlockABI)")
         line.raw("seccompInstructions", "\(facts.seccompInstructions)")
         line.raw("rootless", "\(facts.rootless)")
+        line.member("egress", facts.egress)
         if let range = facts.uidRange { line.raw("uids", "[\(range.lowerBound),\(range.upperBound)]") }
         line.raw("runtimes", JSONLine.array(facts.runtimes.map { offer in
             var entry = JSONLine()
@@ -37,6 +38,7 @@ func runDoctor(json: Bool) async throws {
     row("Landlock", facts.landlockABI == 0 ? "none" : "ABI \(facts.landlockABI)")
     row("seccomp", "\(facts.seccompInstructions) instructions")
     if let range = facts.uidRange { row("uids", "\(range.lowerBound) to \(range.upperBound)") }
+    row("network", facts.egress.isEmpty ? "none for functions" : "egress: \(facts.egress)")
     for (index, offer) in facts.runtimes.enumerated() {
         row(index == 0 ? "runtimes" : "", "\(offer.name.padded(to: 12))\(offer.interpreter)")
     }
@@ -54,12 +56,7 @@ private func hostFacts() throws -> NodeFacts {
     defer { removeFolder(data) }
     let (ours, theirs) = try socketPair()
     let (lifetime, lifetimeEnd) = try socketPair()
-    var arguments = [
-        "martlet-sandbox", "--data", data, "--home", home, "--instance", "doctor-\(getpid())", "--uid-first", "\(loaded.configuration.uidRange.first)",
-        "--uid-count", "\(loaded.configuration.uidRange.count)",
-    ]
-    for prefix in loaded.configuration.runtimes.pythonPrefixes { arguments += ["--python", prefix] }
-    if loaded.configuration.cgroups.fastMoves { arguments += ["--fast-cgroup-moves", "yes"] }
+    let arguments = loaded.configuration.helperArguments(data: data, home: home, instance: "doctor-\(getpid())", makesNetwork: false)
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }

@@ -134,7 +134,7 @@ struct Server {
         ]
         let admin = AdminRoutes(
             registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
-            loop: loop, facts: facts, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
+            loop: loop, facts: facts, defaultNetwork: configuration.network.standard, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
             queues: QueueRoutes(events: events, registry: registry),
             triggers: TriggerRoutes(catalogs: catalogs, registry: registry, now: wallMilliseconds))
         let archives = try makeArchives(packages)
@@ -277,10 +277,11 @@ struct Server {
         logSettings.totalBytes = configuration.logs.totalMB << 20
         let logConfiguration = logSettings
         let clock = wallMilliseconds
+        let network = configuration.network.standard
         return try await loop.submit {
             let meter = InvocationMeter(metrics, calls: calls)
             let pipeline = InvocationPipeline(
-                node: SandboxNode(link: link, facts: facts, loop: loop), snapshot: snapshot, usage: UsageSegmentWriter(log: usageLog),
+                node: SandboxNode(link: link, facts: facts, defaultNetwork: network, loop: loop), snapshot: snapshot, usage: UsageSegmentWriter(log: usageLog),
                 logs: try FunctionLogWriter(directory: "logs", configuration: logConfiguration), configuration: pipelineSettings,
                 observer: PipelineObserver(
                     finished: { meter.finished($0) }, refused: { meter.refused($0, $1) }, deleted: { meter.deleted($0) },

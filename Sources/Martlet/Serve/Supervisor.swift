@@ -197,12 +197,7 @@ struct Supervisor {
         guard access(helperPath, X_OK) == 0 else { throw CommandFailure("\(helperPath) is missing; it is built together with martlet and belongs beside it") }
         guard let data = realPath(configuration.data) else { throw CommandFailure("resolving \(configuration.data) failed") }
 
-        var arguments = [
-            "martlet-sandbox", "--data", data, "--home", home, "--instance", instance, "--uid-first", "\(configuration.uidRange.first)",
-            "--uid-count", "\(configuration.uidRange.count)",
-        ]
-        for prefix in configuration.runtimes.pythonPrefixes { arguments += ["--python", prefix] }
-        if configuration.cgroups.fastMoves { arguments += ["--fast-cgroup-moves", "yes"] }
+        let arguments = configuration.helperArguments(data: data, home: home, instance: instance, makesNetwork: true)
         let helper = try spawn(helperPath, arguments, [(helperEnd, 3), (helperLifetime.read, 4), (lock, 6)])
 
         var serve = ["martlet", "serve-process"]
