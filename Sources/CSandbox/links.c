@@ -219,7 +219,7 @@ int csb_route_socket(uint32_t groups) {
   int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0), NETLINK_ROUTE);
   struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = groups};
   int room = 1 << 20;
-  if (s >= 0 && groups) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  if (s >= 0 && groups) setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
   if (s < 0 || bind(s, (struct sockaddr *)&at, sizeof at) == 0) return s;
   int error = errno;
   close(s);
@@ -302,6 +302,7 @@ int csb_connections_forget(uint32_t first, uint32_t count, const unsigned char *
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) { forgotten = -errno; break; }
     for (const struct nlmsghdr *h = (const struct nlmsghdr *)bytes; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+      if (h->nlmsg_type == NLMSG_ERROR) forgotten = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
       if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) { going = 0; break; }
       const struct rtattr *tuple = gone_tuple(h, first, count, is_gone);
       if (tuple) forget(deletions, tuple), forgotten++;

@@ -24,6 +24,7 @@ public struct EgressRules: Hashable, Sendable {
     public var table: String { "martlet_\(instance)" }
     /// Of the host's ends of all functions' networks, of every server.
     public static let everyPrefix = "mt"
+    /// Of this server's; a number follows.
     public var prefix: String { "\(Self.everyPrefix)\(instance)-" }
 
     /// New connections of one address in a second, those at once before that counts, and open ones. Bounds for what one

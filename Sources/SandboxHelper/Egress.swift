@@ -74,6 +74,8 @@ final class Egress {
         events = try check("listening to the kernel's routes") { csb_route_socket(UInt32(CSB_GROUP_LINKS | CSB_GROUP_NETCONF)) }
         ring = AddressRing(count: range.count, limit: Self.maximumLinks, start: hash)
         opened = Self.recorded(self.instance)
+        let connections = csb_connections_forget(range.first, 0, nil)
+        if connections < 0 { throw LinuxError("reading the kernel's table of connections", -connections) }
         try HostNetwork.loadRules(wanted().text, check: true)
         writeNameServers()
     }
@@ -123,11 +125,17 @@ final class Egress {
         return EgressRules(instance: instance, range: range, nameServers: servers, refused: refused, allowed: allowed, opened: opened.sorted())
     }
 
+    private var prefix: String { "\(EgressRules.everyPrefix)\(instance)-" }
+
     /// Before the first function comes, where most will want it.
     var wantsToBeReady: Bool { settings.isAhead && !hasTried }
 
+    func prepareAhead() {
+        do { try prepare() } catch { Self.report("\(error)") }
+    }
+
     /// Brings the host's rules to what they are to be: name servers and default routes change while a server runs.
-    func prepare() throws {
+    private func prepare() throws {
         hasTried = true
         let now = Self.milliseconds()
         guard applied == nil || now - lastLook >= Self.lookMilliseconds else { return }
@@ -147,17 +155,17 @@ final class Egress {
         }
         if lastAdmission == 0 || now - lastAdmission >= Self.admissionMilliseconds {
             lastAdmission = now
-            HostNetwork.admit(rules.prefix)
+            HostNetwork.admit(prefix)
         }
         for interface in closed { try? HostNetwork.setForwarding(interface, true) }
     }
 
     func tearDown() {
-        guard let rules = applied else { return }
+        guard applied != nil else { return }
         csb_links_remove(route, group)
         for interface in opened { try? HostNetwork.setForwarding(interface, false) }
-        HostNetwork.dismiss(rules.prefix)
-        try? HostNetwork.loadRules(rules.removal)
+        HostNetwork.dismiss(prefix)
+        try? HostNetwork.loadRules(wanted().removal)
         ring.retire(except: [])
         sweep()
         unlink(Self.recordPath(instance))
@@ -199,7 +207,7 @@ final class Egress {
         for _ in 0..<256 {
             guard let number = ring.take() else { return EAGAIN }
             var link = csb_link()
-            let name = "mt\(instance)-\(String(number, radix: 16))"
+            let name = prefix + String(number, radix: 16)
             withUnsafeMutableBytes(of: &link.name) { $0.copyBytes(from: Array(name.utf8)) }
             link.address = (range.first + number).bigEndian
             link.gateway = (range.first + 1).bigEndian
@@ -219,14 +227,13 @@ final class Egress {
     func takeEvents() {
         var numbers = [UInt32](repeating: 0, count: 1024)
         var forwards: Int32 = 0
-        let prefix = "mt\(instance)-"
         let count = csb_link_events(events, prefix, &numbers, Int32(numbers.count), &forwards)
         if count < 0 { ring.retire(except: HostNetwork.sandboxLinks(prefix: prefix).own) }
         for number in numbers.prefix(Int(max(0, count))) { ring.retire(number) }
         // Somebody made this host a router: what we kept from being forwarded is theirs to decide now.
         if forwards != 0, applied != nil, !opened.isEmpty {
             lastLook = 0
-            try? prepare()
+            prepareAhead()
         }
     }
 

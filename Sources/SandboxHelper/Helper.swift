@@ -222,7 +222,7 @@ final class Helper {
             cgroupsToRemove.removeAll { cgroups.removeSandbox($0) }
             if isMaking && (n == 0 || byteCode != nil) { makeByteCode() }
             if n == 0 && embryo == nil { try? makeEmbryo() }
-            if n == 0, let egress, egress.wantsToBeReady { prepare(egress) }
+            if n == 0, let egress, egress.wantsToBeReady { egress.prepareAhead() }
             egress?.sweepIfDue()
             for event in events.prefix(Int(max(0, n))) {
                 switch event.data.u64 {
@@ -247,13 +247,6 @@ final class Helper {
         }
         cgroups.removeAll()
         egress?.tearDown()
-    }
-
-    private func prepare(_ egress: Egress) {
-        do { try egress.prepare() } catch {
-            let text = Array("martlet-sandbox: \(error)\n".utf8)
-            _ = text.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
-        }
     }
 
     private func fromServer() throws -> Bool {

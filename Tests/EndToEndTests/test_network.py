@@ -307,3 +307,20 @@ def test_what_talked_is_gone_with_its_interface(w, net):
     seen = tracked()
     assert seen
     wait_until(lambda: not seen <= tracked(), 30, lambda: f"connections of those who are gone are forgotten: {tracked()}", 0.2)
+
+
+def test_who_makes_the_host_a_router_is_not_hindered(w, net):
+    """As Docker does when it starts. The last test: the kernel's switch is one for all interfaces, back as well."""
+    ask(w, ("get", f"http://{net.WEB}/"))
+    with inside(net.internet):
+        assert not reaches(net.NEIGHBOUR, limit=1)
+    with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
+        file.write("1")
+
+    def routed():
+        with inside(net.internet):
+            return reaches(net.NEIGHBOUR, limit=1)
+    wait_until(routed, 20, "packets of others pass")
+    assert ask(w, ("get", f"http://{net.WEB}/"), ("tcp", net.NEIGHBOUR)) == [net.HOST, "ECONNREFUSED"]
+    w.stop()
+    assert forwarding("all") == "1" and forwarding("up0") == "1", "what somebody else set is not ours to undo"
