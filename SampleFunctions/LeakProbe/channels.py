@@ -440,14 +440,15 @@ class Ports(Channel):
                 continue
             for line in lines:
                 entry = "%s %s %s state %s" % (protocol, *line.split()[1:4])
-                if entry != self.platforms():
+                if entry not in self.platforms():
                     yield entry
 
     @staticmethod
     def platforms():
-        """The listener by which functions call the platform; it is made with the network, before any of their code runs."""
-        port = os.environ.get("AWS_ENDPOINT_URL", "").rpartition(":")[2]
-        return "tcp 0100007F:%04X 00000000:0000 state 0A" % int(port) if port.isdigit() else None
+        """The listeners of the platform: for calls to it, and the Runtime API's. They are made with the network, before any of
+        the function's code runs."""
+        ports = [os.environ.get(name, "").rpartition(":")[2] for name in ("AWS_ENDPOINT_URL", "AWS_LAMBDA_RUNTIME_API")]
+        return {"tcp 0100007F:%04X 00000000:0000 state 0A" % int(port) for port in ports if port.isdigit()}
 
     def mark(self, request_id):
         listener = socket.socket()
