@@ -77,11 +77,13 @@ def test_the_readmes_function_toml_is_deployed_and_options_come_first(w):
     function = w.boto().get_function(FunctionName="report")
     configuration = function["Configuration"]
     assert (configuration["Timeout"], configuration["EphemeralStorage"]["Size"]) == (30, 1024)
+    assert w.http("GET", "/2015-03-31/functions/report/configuration").json["MartletNetwork"] == "none"
     assert function["Tags"] == {"team": "shop"} and function["Concurrency"]["ReservedConcurrentExecutions"] == 20
     assert w.boto().get_function_url_config(FunctionName="report")["AuthType"] == "AWS_IAM"
     assert not w.cli_json("deploy", folder)["changed"]
-    again = w.cli_json("deploy", folder, "--memory", "256", "--env", "TABLE=other")
+    again = w.cli_json("deploy", folder, "--memory", "256", "--network", "egress", "--env", "TABLE=other")
     assert again["changed"] and not again["uploaded"]
+    assert w.http("GET", "/2015-03-31/functions/report/configuration").json["MartletNetwork"] == "egress"
     assert [str(value) for value in w.call("report")[:2]] == ["other", "256"]
 
 

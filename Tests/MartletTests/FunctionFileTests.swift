@@ -18,6 +18,7 @@ import Testing
             'arn:two',
         ]
         isolation = "environment"
+        network = "none"
         concurrency = 0
         url = "off"
 
@@ -37,7 +38,7 @@ import Testing
         var expected = FunctionFile()
         (expected.name, expected.runtime, expected.handler, expected.memory, expected.timeout) = ("report", "python3", "app.handler", 1_024, 30)
         (expected.ephemeralStorage, expected.layers, expected.isolation) = (2_048, ["arn:one", "arn:two"], .environment)
-        (expected.concurrency, expected.url) = (0, .off)
+        (expected.network, expected.concurrency, expected.url) = (DeployCommand.NetworkWish.none, 0, .off)
         expected.env = ["WITH SPACE": "a=b # no comment\n\"ä\"", "NUMBER": "-7", "FLAG": "true", "EMPTY": "", "RAW": "C:\\raw"]
         expected.tags = ["team": "birds"]
         #expect(found == expected)

@@ -80,7 +80,8 @@ struct DeployCommand: Verb {
     private func target() throws -> (name: String, path: String, settings: FunctionFile) {
         var flags = FunctionFile()
         (flags.runtime, flags.handler, flags.memory, flags.timeout) = (runtime, handler, memory, timeout)
-        (flags.isolation, flags.concurrency, flags.url, flags.env) = (isolation, concurrency, url, try Self.variables(env))
+        (flags.isolation, flags.network, flags.concurrency) = (isolation, network, concurrency)
+        (flags.url, flags.env) = (url, try Self.variables(env))
         let first = functionName ?? ""
         if let codePath { return (first, codePath, try FunctionFile.load(codePath).overridden(by: flags)) }
         let file = try FunctionFile.load(first)
@@ -128,8 +129,8 @@ struct DeployCommand: Verb {
 
         let wishes = DeployWishes(
             runtime: offered.name, handler: choice.handler, memory: settings.memory, timeout: settings.timeout, environment: settings.env,
-            isolation: settings.isolation?.rawValue, network: network?.rawValue, concurrency: settings.concurrency, ephemeralStorage: settings.ephemeralStorage,
-            layers: settings.layers, tags: settings.tags)
+            isolation: settings.isolation?.rawValue, network: settings.network?.rawValue, concurrency: settings.concurrency,
+            ephemeralStorage: settings.ephemeralStorage, layers: settings.layers, tags: settings.tags)
         let plan = DeployPlan(wishes, codeSha256: CodeDigest.base64(hexadecimal: package.sha256), existing: existing)
         let applied = try await apply(plan, to: name, arn: existing?.arn, package: &package, client, progress)
         timings.uploaded()

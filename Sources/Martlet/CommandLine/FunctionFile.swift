@@ -6,7 +6,7 @@ struct FunctionFile: Hashable, Sendable {
     static let name = "function.toml"
     private static let maximumBytes = 65_536
     private static let keys = [
-        "name", "runtime", "handler", "memory", "timeout", "ephemeral_storage", "layers", "isolation", "concurrency", "url",
+        "name", "runtime", "handler", "memory", "timeout", "ephemeral_storage", "layers", "isolation", "network", "concurrency", "url",
     ]
     private static let tables = ["env", "tags"]
 
@@ -22,6 +22,7 @@ struct FunctionFile: Hashable, Sendable {
     /// ARNs of layer versions.
     var layers: [String]?
     var isolation: DeployCommand.IsolationWish?
+    var network: DeployCommand.NetworkWish?
     var concurrency: Int?
     var url: DeployCommand.URLWish?
     /// Replaces all variables.
@@ -58,6 +59,7 @@ struct FunctionFile: Hashable, Sendable {
         result.ephemeralStorage = other.ephemeralStorage ?? ephemeralStorage
         result.layers = other.layers ?? layers
         result.isolation = other.isolation ?? isolation
+        result.network = other.network ?? network
         result.concurrency = other.concurrency ?? concurrency
         result.url = other.url ?? url
         result.env = other.env ?? env
@@ -79,6 +81,7 @@ struct FunctionFile: Hashable, Sendable {
         case ("", "ephemeral_storage"): ephemeralStorage = try Self.integer(entry, 512...10_240, "MB")
         case ("", "layers"): layers = try Self.texts(entry)
         case ("", "isolation"): isolation = try Self.word(entry)
+        case ("", "network"): network = try Self.word(entry)
         case ("", "concurrency"): concurrency = try Self.integer(entry, 0...Int(Int32.max), "invocations at once")
         case ("", "url"): url = try Self.word(entry)
         case ("", let key):
