@@ -21,7 +21,7 @@ pytestmark = pytest.mark.root
 
 CREATE, ADD_SLOT, DESTROY, ASSIGN, READY, CREATED, SLOT_ADDED, GONE, NOT_ASSIGNED = 64, 65, 66, 67, 80, 81, 82, 83, 84
 START_TEMPLATE, FORK, EXEC, KILL, AUDIT, KILL_LARGEST = 1, 2, 3, 4, 5, 6
-STARTED, EXITED, FAILED, ASSIGNED, CALLBACK, CALLBACK_OVER = 32, 33, 34, 38, 39, 40
+STARTED, EXITED, FAILED, LISTENER, ASSIGNED, CALLBACK, CALLBACK_OVER = 32, 33, 34, 36, 38, 39, 40
 HEAD = struct.Struct("<IIiIQQQQ")
 GOOD = "ab" * 32
 
@@ -100,7 +100,7 @@ class Sandbox:
 
     def told(self):
         """What init says next, but for its network namespaces' listeners."""
-        while (said := receive(self.control)) and said.op in (CALLBACK, CALLBACK_OVER):
+        while (said := receive(self.control)) and said.op in (LISTENER, CALLBACK, CALLBACK_OVER):
             pass
         return said
 
