@@ -211,7 +211,9 @@ class World:
         return found
 
     def is_anothers(self, mount):
-        """Below the folder of a test run beside this one."""
+        """Below the folder of a test run beside this one, or a network namespace that such a run made by itself."""
+        if "/run/netns/mt-test-" in mount:
+            return True
         folders = set(re.findall(r"/martlet-test-[^/ ]*", mount))
         return bool(folders) and folders.isdisjoint(re.findall(r"/martlet-test-[^/ ]*", f"{self.folder} {self.data}"))
 
