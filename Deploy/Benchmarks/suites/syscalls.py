@@ -123,8 +123,10 @@ def switches(bench, w, mode, count):
 def all_switched(w):
     found = {}
     for thread, (pid, _) in threads(w).items():
-        with open(f"/proc/{pid}/status") as file:
-            found[thread] = [int(line.split()[1]) for line in file if "ctxt_switches" in line]
+        # A copy or a thread at rest may end between the list and the look.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/status") as file:
+                found[thread] = [int(line.split()[1]) for line in file if "ctxt_switches" in line]
     return found
 
 
