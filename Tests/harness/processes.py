@@ -67,7 +67,8 @@ def has_ended(pid):
         return True
 
 
-def descendants(pid, processes=None):
+def descendants(pid, processes=None, apart=()):
+    """Those of `apart` are left out, with all below them."""
     processes = all_processes() if processes is None else processes
     children = {}
     for process in processes.values():
@@ -75,6 +76,8 @@ def descendants(pid, processes=None):
     found, queue = [], [pid]
     while queue:
         for child in children.get(queue.pop(), ()):
+            if child.pid in apart:
+                continue
             found.append(child)
             queue.append(child.pid)
     return found
