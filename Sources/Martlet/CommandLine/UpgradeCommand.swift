@@ -23,14 +23,19 @@ struct UpgradeCommand: Verb {
         guard let text = readText("\(folder)/lock"), let process = pid_t(text.split(separator: "\n").first ?? ""),
             readText("/proc/\(process)/comm")?.hasPrefix("martlet") == true
         else { throw CommandFailure("no server runs on \(folder)") }
-        let before = try generation(process)
+        guard let before = try generation(process) else { throw CommandFailure("the server (process \(process)) is ending, or being replaced already; try again") }
         guard kill(process, SIGUSR1) == 0 else {
             throw CommandFailure("telling the server (process \(process)) failed: \(String(cString: strerror(errno)))")
         }
+        var unseen = 0
         for _ in 0..<max(1, wait) * 10 {
             try await Task.sleep(for: .milliseconds(100))
-            guard readText("/proc/\(process)/comm") != nil else { throw CommandFailure("the server (process \(process)) has ended; its output says why") }
             let now = try generation(process)
+            unseen = now == nil ? unseen + 1 : 0
+            guard unseen < 10, readText("/proc/\(process)/comm") != nil else {
+                throw CommandFailure("the server (process \(process)) has ended; its output says why")
+            }
+            guard let now else { continue }
             if now.children.count >= 2, now.children.isDisjoint(with: before.children) {
                 if output.json { return output.print(json: .object([.init("process", .integer(process)), .init("replaced", .bool(now.program != before.program))])) }
                 return Terminal.print(now.program == before.program ? "the server has started again, as the same program" : "the new program serves")
@@ -39,10 +44,11 @@ struct UpgradeCommand: Verb {
         throw CommandFailure("the server (process \(process)) has not changed within \(wait) s: the new program does not start; the server's output says why")
     }
 
-    /// Which file the supervisor runs, and its two processes.
-    private func generation(_ process: pid_t) throws -> (program: [UInt64], children: Set<String>) {
+    /// Which file the supervisor runs, and its two processes. nil while it runs none: for a moment of execve, and as a zombie.
+    private func generation(_ process: pid_t) throws -> (program: [UInt64], children: Set<String>)? {
         var info = stat()
         guard stat("/proc/\(process)/exe", &info) == 0 else {
+            if errno == ENOENT { return nil }
             throw CommandFailure("looking at the server (process \(process)) failed: \(String(cString: strerror(errno))); run this as the server's user or as root")
         }
         let children = LinuxPrimitives.entries(of: "/proc").filter { entry in
