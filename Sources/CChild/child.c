@@ -31,7 +31,7 @@ const char *mc_stage(int stage) {
       "making /dev", "mounting /proc", "changing the root", "making the namespaces", "waiting for the uid map", "taking the sandbox's uid",
       "bringing up lo", "setting up signals", "joining a cgroup", "making a network namespace", "cloning", "starting the program",
       "talking to the template", "making the Runtime API socket", "loading the seccomp filter", "keeping one capability",
-      "binding the package"};
+      "binding the package", "giving it a network"};
   if (stage < 0) stage = -stage;
   if (stage >= MC_INIT_STAGES && stage < MC_INIT_STAGES + (int)(sizeof init / sizeof *init)) return init[stage - MC_INIT_STAGES];
   return stage < (int)(sizeof child / sizeof *child) ? child[stage] : "unknown stage";

@@ -678,13 +678,13 @@ static void assign(int package, int connect) {
   reap(); // a runtime that has ended is of no use to anybody
   if (connect) netns_connect();
   errno = ECHILD;
-  int r = template_pid ? (int)syscall(SYS_move_mount, package, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) : -1;
-  if (r == 0) r = netns_await_template();
+  int r = template_pid ? (int)syscall(SYS_move_mount, package, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) : -1, stage = S_PACKAGE;
+  if (r == 0) r = netns_await_template(), stage = S_WAY_OUT;
   int error = r ? errno : 0;
   measure_template(&spare_cpu, &anonymous);
   is_spare = 0;
   prctl(PR_SET_NAME, "martlet-init", 0, 0, 0);
-  to_server(MC_ASSIGNED, MC_TEMPLATE_SLOT, error, 0, 0, 0, NULL);
+  to_server(MC_ASSIGNED, MC_TEMPLATE_SLOT, error, 0, (uint64_t)stage, 0, NULL);
 }
 
 // --- memory past the function's size -------------------------------------------------------------------------------------

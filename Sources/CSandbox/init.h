@@ -4,7 +4,7 @@
 
 // Where init stands, for messages; in the order in which mc_stage names them.
 enum { S_FDS = MC_INIT_STAGES, S_PRIVATE, S_SKELETON, S_BIND, S_TMPFS, S_DEV, S_PROC, S_PIVOT, S_UNSHARE, S_MAPS, S_IDS, S_LOOPBACK, S_SIGNALS,
-       S_CGROUP, S_NETNS, S_CLONE, S_EXEC, S_TEMPLATE, S_LISTENER, S_FILTER, S_AMBIENT, S_PACKAGE };
+       S_CGROUP, S_NETNS, S_CLONE, S_EXEC, S_TEMPLATE, S_LISTENER, S_FILTER, S_AMBIENT, S_PACKAGE, S_WAY_OUT };
 
 // Its lines to the server, the helper and for descriptors to the server; its own /proc.
 extern int server_fd, helper_fd, descriptor_fd, proc_fd;

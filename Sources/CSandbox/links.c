@@ -106,14 +106,17 @@ static void write_setting(const char *path, const char *value) {
   close(fd);
 }
 
+// Of these interfaces alone: the host's own switch stays as it is.
+static void put_forwarding(struct batch *b) {
+  struct rtattr *spec = put(b, IFLA_AF_SPEC, NULL, 0), *four = put(b, AF_INET, NULL, 0), *settings = put(b, IFLA_INET_CONF, NULL, 0);
+  put_number(b, IPV4_DEVCONF_FORWARDING, 1);
+  end(b, settings), end(b, four), end(b, spec);
+}
+
 static void begin_up(struct batch *b, int index, int forwards) {
   const struct ifinfomsg up = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
   begin(b, RTM_NEWLINK, 0, &up, sizeof up);
-  if (forwards) { // of this interface alone: the host's own switch stays as it is
-    struct rtattr *spec = put(b, IFLA_AF_SPEC, NULL, 0), *four = put(b, AF_INET, NULL, 0), *settings = put(b, IFLA_INET_CONF, NULL, 0);
-    put_number(b, IPV4_DEVCONF_FORWARDING, 1);
-    end(b, settings), end(b, four), end(b, spec);
-  }
+  if (forwards) put_forwarding(b);
   finish(b);
 }
 
@@ -173,7 +176,7 @@ static int set_up_inner_end(const struct csb_link *link) {
   return r;
 }
 
-static void remove_link(int route, const char *name) {
+void csb_link_remove(int route, const char *name) {
   struct batch b = {.length = 0};
   const struct ifinfomsg none = {0};
   begin(&b, RTM_DELLINK, 0, &none, sizeof none);
@@ -182,9 +185,13 @@ static void remove_link(int route, const char *name) {
   talk(route, &b);
 }
 
+int csb_link_raise(int route, const struct csb_link *link) { return set_up_host_end(route, link); }
+
 int csb_link_make(int route, int own_netns, int netns, const struct csb_link *link) {
   if (ioctl(netns, NS_GET_NSTYPE) != CLONE_NEWNET) return -EBADF;
   int r = make_pair(route, link, netns);
+  // Of two names: where the host's is free, it is the inner one.
+  if (r == -EEXIST && !if_nametoindex(link->name)) return -EALREADY;
   if (r) return r;
   r = set_up_host_end(route, link);
   if (r == 0 && setns(netns, CLONE_NEWNET)) r = -errno;
@@ -192,7 +199,7 @@ int csb_link_make(int route, int own_netns, int netns, const struct csb_link *li
     r = set_up_inner_end(link);
     if (setns(own_netns, CLONE_NEWNET)) _exit(71); // the helper must not go on in a function's network
   }
-  if (r) remove_link(route, link->name);
+  if (r) csb_link_remove(route, link->name);
   return r;
 }
 
@@ -215,6 +222,25 @@ int csb_links_remove(int route, uint32_t group) {
   return talk(route, &b);
 }
 
+int csb_links_down(int route, uint32_t group) {
+  struct batch b = {.length = 0};
+  const struct ifinfomsg down = {.ifi_change = IFF_UP};
+  begin(&b, RTM_NEWLINK, 0, &down, sizeof down);
+  put_number(&b, IFLA_GROUP, group);
+  finish(&b);
+  return talk(route, &b);
+}
+
+int csb_links_forward(int route, uint32_t group) {
+  struct batch b = {.length = 0};
+  const struct ifinfomsg same = {0};
+  begin(&b, RTM_NEWLINK, 0, &same, sizeof same);
+  put_number(&b, IFLA_GROUP, group);
+  put_forwarding(&b);
+  finish(&b);
+  return talk(route, &b);
+}
+
 int csb_route_socket(uint32_t groups) {
   int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0), NETLINK_ROUTE);
   struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = groups};
@@ -233,14 +259,19 @@ static const struct rtattr *find(const struct rtattr *a, int room, int type) {
   return NULL;
 }
 
-static int is_forwarding_of_all(const struct nlmsghdr *h) {
+// What a message says of forwarding: CSB_FORWARDING_*.
+static int forwarding_of(const struct nlmsghdr *h) {
   const struct rtattr *first = (const struct rtattr *)((const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct netconfmsg)));
   int room = (int)(h->nlmsg_len - NLMSG_SPACE(sizeof(struct netconfmsg)));
   const struct rtattr *whose = find(first, room, NETCONFA_IFINDEX), *value = find(first, room, NETCONFA_FORWARDING);
-  return whose && value && *(const int32_t *)RTA_DATA(whose) == NETCONFA_IFINDEX_ALL && *(const int32_t *)RTA_DATA(value) != 0;
+  char name[IF_NAMESIZE];
+  if (!whose || !value) return 0;
+  int index = *(const int32_t *)RTA_DATA(whose);
+  if (index == NETCONFA_IFINDEX_ALL) return *(const int32_t *)RTA_DATA(value) ? CSB_FORWARDING_CHANGED : CSB_FORWARDING_CHANGED | CSB_FORWARDING_NONE;
+  return index > 0 && if_indextoname((unsigned)index, name) && strncmp(name, "mt", 2) ? CSB_FORWARDING_CHANGED : 0;
 }
 
-int csb_link_events(int events, const char *prefix, uint32_t *numbers, int room, int *forwards) {
+int csb_link_events(int events, struct csb_gone *gone, int room, int *forwarding) {
   static char bytes[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
   int count = 0;
   // A link's last message is short; what one read holds fits.
@@ -249,11 +280,11 @@ int csb_link_events(int events, const char *prefix, uint32_t *numbers, int room,
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return n < 0 && errno != EAGAIN ? -errno : count;
     for (const struct nlmsghdr *h = (const struct nlmsghdr *)bytes; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
-      if (h->nlmsg_type == RTM_NEWNETCONF && is_forwarding_of_all(h)) *forwards = 1;
+      if (h->nlmsg_type == RTM_NEWNETCONF) *forwarding |= forwarding_of(h);
       if (h->nlmsg_type != RTM_DELLINK) continue;
       const struct rtattr *name = find(IFLA_RTA(NLMSG_DATA(h)), (int)IFLA_PAYLOAD(h), IFLA_IFNAME);
-      const char *text = name ? RTA_DATA(name) : "";
-      if (!strncmp(text, prefix, strlen(prefix)) && count < room) numbers[count++] = (uint32_t)strtoul(text + strlen(prefix), NULL, 16);
+      struct csb_gone one;
+      if (name && count < room && sscanf(RTA_DATA(name), "mt%4x-%8x", &one.server, &one.address) == 2) gone[count++] = one;
     }
   }
   return count;

@@ -49,12 +49,26 @@ public struct AddressRing: Sendable {
         for number in 0..<count where states[Int(number)] == .taken && !living.contains(number) { retire(number) }
     }
 
+    /// Somebody else of the same range had it until now.
+    public mutating func suspect(_ number: UInt32) {
+        guard number < count, states[Int(number)] == .free else { return }
+        states[Int(number)] = .retired
+        retiredCount += 1
+    }
+
+    /// It is not known whom somebody else had.
+    public mutating func suspectAll() {
+        for number in 0..<count { suspect(number) }
+    }
+
     /// Numbers whose connections are to be forgotten, one byte each.
     public var retired: [UInt8] { states.map { $0 == .retired ? 1 : 0 } }
 
-    /// They are forgotten.
-    public mutating func release() {
-        for number in 0..<Int(count) where states[number] == .retired { states[number] = .free }
-        retiredCount = 0
+    /// They are forgotten, but for those who live at somebody else's.
+    public mutating func release(except living: Set<UInt32> = []) {
+        for number in 0..<count where states[Int(number)] == .retired && !living.contains(number) {
+            states[Int(number)] = .free
+            retiredCount -= 1
+        }
     }
 }

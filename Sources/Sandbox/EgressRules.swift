@@ -21,11 +21,13 @@ public struct EgressRules: Hashable, Sendable {
         self.opened = opened
     }
 
-    public var table: String { "martlet_\(instance)" }
+    public var table: String { Self.table(of: instance) }
+    public static func table(of instance: String) -> String { "martlet_\(instance)" }
     /// Of the host's ends of all functions' networks, of every server.
     public static let everyPrefix = "mt"
-    /// Of this server's; a number follows.
-    public var prefix: String { "\(Self.everyPrefix)\(instance)-" }
+    /// Of this server's; eight hexadecimal digits of the address follow.
+    public var prefix: String { Self.prefix(of: instance) }
+    public static func prefix(of instance: String) -> String { "\(everyPrefix)\(instance)-" }
 
     /// New connections of one address in a second, those at once before that counts, and open ones. Bounds for what one
     /// function can fill of the host's table of connections.
@@ -34,12 +36,12 @@ public struct EgressRules: Hashable, Sendable {
     /// Never reached, whatever is allowed.
     private var never: [String] { ["0.0.0.0/8", "127.0.0.0/8", "\(range)", "224.0.0.0/3"] }
 
-    public var removal: String { "add table inet \(table)\ndelete table inet \(table)\n" }
+    public static func removal(of instance: String) -> String { "add table inet \(table(of: instance))\ndelete table inet \(table(of: instance))\n" }
 
     /// Replaces the table in one transaction.
     public var text: String {
         """
-        \(removal)table inet \(table) {
+        \(Self.removal(of: instance))table inet \(table) {
         \(set("never", "ipv4_addr", never, isInterval: true))
         \(set("refused", "ipv4_addr", refused.map(\.description), isInterval: true))
         \(set("allowed", "ipv4_addr", allowed.map(\.description), isInterval: true))

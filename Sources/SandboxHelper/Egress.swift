@@ -23,29 +23,41 @@ final class Egress {
     private let range: IPv4Block
     private let refused: [IPv4Block]
     private let allowed: [IPv4Block]
-    private let instance: String
+    private let claim: EgressClaim
     private let resolvConf: String
     private let ownNamespace: Int32
     private let route: Int32
-    /// Messages of the kernel: links that are gone, forwarding that begins.
-    let events: Int32
+    /// Messages of the kernel: links that are gone, forwarding that begins or ends.
+    private let linkEvents: Int32
+    /// Transactions that change a table.
+    private let ruleEvents: Int32
+    private var ruleChanges = csb_rule_changes()
     private var ring: AddressRing
-    /// What the host was told; nil before the first time.
+    /// The rules that are in force; nil before the first time, and where somebody else changed them.
     private var applied: EgressRules?
     /// Interfaces that we let forward.
     private var opened: Set<String>
+    /// The host was changed: from now on it is kept as it is to be.
+    private var hasBegun = false
+    /// The interfaces of sandboxes are down, because there are no rules.
+    private var isShut = false
+    private var isLookWanted = false
+    private var isAdmissionWanted = false
     private var lastSweep: UInt64 = 0
     private var lastLook: UInt64 = 0
     private var lastAdmission: UInt64 = 0
     private var hasTried = false
+    // Who never ends to change what is ours, or what we look at, does not keep us from all else.
+    private var loads = Allowance(burst: 8, interval: 2_000)
+    private var looks = Allowance(burst: 8, interval: 2_000)
 
     /// Attached at one time, all functions together.
     private static let maximumLinks = 16_384
     /// Connections of addresses whose owners are gone are forgotten at least this often, milliseconds.
     static let sweepMilliseconds: Int32 = 5_000
     private static let lookMilliseconds: UInt64 = 2_000
-    /// Docker, or another firewall, may have begun meanwhile.
-    private static let admissionMilliseconds: UInt64 = 60_000
+    /// Docker, or another firewall, may have begun meanwhile; what changes through nftables is told.
+    private static let admissionMilliseconds: UInt64 = 60_000, toldAdmissionMilliseconds: UInt64 = 1_000
 
     /// - Parameter etc: the folder that is /etc of every sandbox.
     /// - Throws: why this host cannot give functions a network.
@@ -61,19 +73,22 @@ final class Egress {
         self.range = range
         refused = try blocks(settings.refused)
         allowed = try blocks(settings.allowed)
-        // Enough to tell servers of one host apart; who meets another's name takes the next number.
-        let hash = instance.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        let digits = String(hash >> 16 ^ hash & 0xFFFF, radix: 16)
-        self.instance = String(repeating: "0", count: 4 - digits.count) + digits
         resolvConf = etc + "/resolv.conf"
         guard HostNetwork.nft != nil else { throw LinuxError("finding the program nft (package nftables)", ENOENT) }
-        ownNamespace = try check("opening the host's network namespace") { open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) }
+        let ownNamespace = try check("opening the host's network namespace") { open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) }
+        self.ownNamespace = ownNamespace
         let probe = csb_link_probe(ownNamespace)
         if probe != 0 { throw LinuxError("making a virtual Ethernet pair", -probe) }
-        route = try check("opening a line to the kernel's routes") { csb_route_socket(0) }
-        events = try check("listening to the kernel's routes") { csb_route_socket(UInt32(CSB_GROUP_LINKS | CSB_GROUP_NETCONF)) }
-        ring = AddressRing(count: range.count, limit: Self.maximumLinks, start: hash)
-        opened = Self.recorded(self.instance)
+        let route = try check("opening a line to the kernel's routes") { csb_route_socket(0) }
+        self.route = route
+        linkEvents = try check("listening to the kernel's routes") { csb_route_socket(UInt32(CSB_GROUP_LINKS | CSB_GROUP_NETCONF)) }
+        ruleEvents = try check("listening to changes of nftables") { csb_rules_socket() }
+        var namespace = stat()
+        try check("looking at the host's network namespace") { fstat(ownNamespace, &namespace) }
+        EgressClaim.clean(namespace: UInt64(namespace.st_ino)) { try Self.undo($0, opened: $1.opened, route: route) }
+        claim = try EgressClaim(instance: instance, namespace: UInt64(namespace.st_ino))
+        opened = claim.record?.opened ?? []
+        ring = AddressRing(count: range.count, limit: Self.maximumLinks, start: EgressClaim.hash(instance))
         let connections = csb_connections_forget(range.first, 0, nil)
         if connections < 0 { throw LinuxError("reading the kernel's table of connections", -connections) }
         try HostNetwork.loadRules(wanted().text, check: true)
@@ -122,57 +137,111 @@ final class Egress {
 
     private func wanted() -> EgressRules {
         let servers = settings.nameServers.isEmpty ? HostNetwork.nameServers() : settings.nameServers.compactMap { IPv4Block.address($0) }
-        return EgressRules(instance: instance, range: range, nameServers: servers, refused: refused, allowed: allowed, opened: opened.sorted())
+        return EgressRules(
+            instance: EgressClaim.digits(claim.number), range: range, nameServers: servers, refused: refused, allowed: allowed, opened: opened.sorted())
     }
 
-    private var prefix: String { "\(EgressRules.everyPrefix)\(instance)-" }
+    private var prefix: String { EgressRules.prefix(of: EgressClaim.digits(claim.number)) }
 
     /// Before the first function comes, where most will want it.
     var wantsToBeReady: Bool { settings.isAhead && !hasTried }
 
-    func prepareAhead() {
-        do { try prepare() } catch { Self.report("\(error)") }
+    func prepareAhead() { _ = isPrepared() }
+
+    private func isPrepared() -> Bool {
+        do { try prepare() } catch {
+            // Rules that are in force stay in force where others could not be loaded.
+            if applied == nil { shut("\(error)") } else { Self.report("\(error)") }
+        }
+        return applied != nil
     }
 
-    /// Brings the host's rules to what they are to be: name servers and default routes change while a server runs.
+    /// Brings the host's rules to what they are to be: name servers and default routes change while a server runs, and
+    /// others change what is ours.
     private func prepare() throws {
         hasTried = true
         let now = Self.milliseconds()
-        guard applied == nil || now - lastLook >= Self.lookMilliseconds else { return }
-        lastLook = now
+        if applied == nil {
+            guard loads.take(at: now) else { throw LinuxError("loading the rules of the functions' network more often", ENETDOWN) }
+        } else if isLookWanted || isAdmissionDue(now) {
+            guard looks.take(at: now) else { return }
+        } else if now - lastLook < Self.lookMilliseconds {
+            return
+        }
+        (lastLook, isLookWanted) = (now, false)
         // Where the host forwards by itself, others' packets are none of our business.
         let closed = HostNetwork.forwardsAll ? [] : uplinks().filter { !HostNetwork.forwards($0) }
         if HostNetwork.forwardsAll { opened = [] } else { opened.formUnion(closed) }
         let rules = wanted()
         if rules != applied {
-            if applied == nil { csb_links_remove(route, group) }
-            record()
+            try claim.note(opened)
+            hasBegun = true
             // The rules come first: nothing is forwarded that they do not know of.
-            try HostNetwork.loadRules(rules.text)
-            writeNameServers()
-            applied = rules
-            lastAdmission = 0
+            try load(rules)
+            if isShut { raise() }
         }
-        if lastAdmission == 0 || now - lastAdmission >= Self.admissionMilliseconds {
-            lastAdmission = now
+        if lastAdmission == 0 || now - lastAdmission >= Self.admissionMilliseconds || isAdmissionDue(now) {
+            (lastAdmission, isAdmissionWanted) = (now, false)
             HostNetwork.admit(prefix)
         }
         for interface in closed { try? HostNetwork.setForwarding(interface, true) }
     }
 
-    func tearDown() {
-        guard applied != nil else { return }
-        csb_links_remove(route, group)
-        for interface in opened { try? HostNetwork.setForwarding(interface, false) }
-        HostNetwork.dismiss(prefix)
-        try? HostNetwork.loadRules(wanted().removal)
-        ring.retire(except: [])
-        sweep()
-        unlink(Self.recordPath(instance))
-        applied = nil
+    private func load(_ rules: EgressRules) throws {
+        takeRuleEvents()
+        try HostNetwork.loadRules(rules.text)
+        applied = rules
+        lastAdmission = 0
+        // Any other may have come after ours.
+        takeRuleEvents(ours: 1)
+        writeNameServers()
     }
 
-    private var group: UInt32 { 0x6D74_0000 | (UInt32(instance, radix: 16) ?? 0) }
+    private func isAdmissionDue(_ now: UInt64) -> Bool { isAdmissionWanted && now - lastAdmission >= Self.toldAdmissionMilliseconds }
+
+    /// Without rules a sandbox would reach the host and all others.
+    private func shut(_ reason: String) {
+        guard !isShut else { return }
+        isShut = true
+        csb_links_down(route, group)
+        Self.report("functions have no network until its rules can be loaded: \(reason)")
+    }
+
+    private func raise() {
+        for link in HostNetwork.sandboxLinks() where link.server == claim.number {
+            var link = self.link(link.address)
+            if csb_link_raise(route, &link) != 0 { csb_link_remove(route, Self.name(of: link)) }
+        }
+        isShut = false
+        Self.report("functions have their network again")
+    }
+
+    func tearDown() {
+        defer { applied = nil }
+        guard claim.record != nil else { return claim.end() }
+        do {
+            try Self.undo(claim.number, opened: opened, route: route)
+            claim.end()
+        } catch {
+            Self.report("undoing the functions' network: \(error)")
+        }
+        ring.retire(except: [])
+        sweep()
+    }
+
+    private static func undo(_ number: UInt16, opened: Set<String>, route: Int32) throws {
+        let instance = EgressClaim.digits(number)
+        csb_links_remove(route, group(number))
+        // Where all forward by now, somebody else wants it.
+        if !HostNetwork.forwardsAll {
+            for interface in opened where HostNetwork.isInterface(interface) { try? HostNetwork.setForwarding(interface, false) }
+        }
+        HostNetwork.dismiss(EgressRules.prefix(of: instance))
+        try HostNetwork.loadRules(EgressRules.removal(of: instance))
+    }
+
+    private static func group(_ number: UInt16) -> UInt32 { 0x6D74_0000 | UInt32(number) }
+    private var group: UInt32 { Self.group(claim.number) }
 
     /// In place: it is one file in all sandboxes' roots.
     private func writeNameServers() {
@@ -180,79 +249,135 @@ final class Egress {
         try? Skeletons.write(text, to: resolvConf)
     }
 
-    // Which interfaces we let forward outlives a kill, but no restart of the host: as the setting itself.
-    private static func recordPath(_ instance: String) -> String { "/run/martlet-egress-\(instance)" }
-
-    private static func recorded(_ instance: String) -> Set<String> {
-        Set((readText(recordPath(instance)) ?? "").split(separator: "\n").filter(HostNetwork.isInterface).map(String.init))
-    }
-
-    private func record() {
-        let path = Self.recordPath(instance)
-        unlink(path)
-        if !opened.isEmpty { try? Skeletons.write(opened.sorted().joined(separator: "\n") + "\n", to: path, mode: 0o600) }
-    }
-
     // MARK: Sandboxes
 
     /// Gives the namespace a way out.
-    /// - Returns: 0 or an error number.
+    /// - Returns: 0 or an error number; EALREADY where it has one.
     func connect(_ namespace: Int32) -> Int32 {
-        do { try prepare() } catch {
-            Self.report("\(error)")
-            return (error as? LinuxError)?.number ?? EIO
-        }
+        guard isPrepared() else { return ENETDOWN }
         if ring.takenCount + ring.retiredCount >= Int(range.count) - 3 { sweep() }
         // Some may be another server's.
         for _ in 0..<256 {
             guard let number = ring.take() else { return EAGAIN }
-            var link = csb_link()
-            let name = prefix + String(number, radix: 16)
-            withUnsafeMutableBytes(of: &link.name) { $0.copyBytes(from: Array(name.utf8)) }
-            link.address = (range.first + number).bigEndian
-            link.gateway = (range.first + 1).bigEndian
-            link.group = group
+            var link = self.link(range.first + number)
             let result = csb_link_make(route, ownNamespace, namespace, &link)
-            if result == 0 { return 0 }
+            if result == 0 {
+                // Connections of another server's sandbox that ended a moment ago are not forgotten yet.
+                if !takeLinkEvents().contains(number) { return 0 }
+                csb_link_remove(route, Self.name(of: link))
+            }
             ring.retire(number)
-            if result != -EEXIST {
+            if result != 0 && result != -EEXIST {
                 Self.report("giving a function its network: \(String(cString: strerror(-result)))")
-                return -result
+                // To who waits for a package, this would say that packages cannot be mounted.
+                return result == -EPERM || result == -ENOSYS ? ENETDOWN : -result
             }
         }
         return EADDRINUSE
     }
 
+    private func link(_ address: UInt32) -> csb_link {
+        var link = csb_link()
+        let digits = String(address, radix: 16)
+        let name = prefix + String(repeating: "0", count: 8 - digits.count) + digits
+        withUnsafeMutableBytes(of: &link.name) { $0.copyBytes(from: Array(name.utf8)) }
+        link.address = address.bigEndian
+        link.gateway = (range.first + 1).bigEndian
+        link.group = group
+        return link
+    }
+
+    private static func name(of link: csb_link) -> String {
+        withUnsafeBytes(of: link.name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
+    // MARK: What others do
+
+    /// What tells of it, for whoever waits.
+    var events: [Int32] { [linkEvents, ruleEvents] }
+
     /// Reads what the kernel says.
     func takeEvents() {
-        var numbers = [UInt32](repeating: 0, count: 1024)
-        var forwards: Int32 = 0
-        let count = csb_link_events(events, prefix, &numbers, Int32(numbers.count), &forwards)
-        if count < 0 { ring.retire(except: HostNetwork.sandboxLinks(prefix: prefix).own) }
-        for number in numbers.prefix(Int(max(0, count))) { ring.retire(number) }
-        // Somebody made this host a router: what we kept from being forwarded is theirs to decide now.
-        if forwards != 0, applied != nil, !opened.isEmpty {
-            lastLook = 0
-            prepareAhead()
-        }
+        takeLinkEvents()
+        takeRuleEvents()
+        keepUp()
     }
+
+    /// - Returns: numbers of addresses that another server's sandboxes had until now.
+    @discardableResult private func takeLinkEvents() -> Set<UInt32> {
+        var gone = [csb_gone](repeating: csb_gone(), count: 1024)
+        var forwarding: Int32 = 0
+        var others: Set<UInt32> = []
+        var count = 0
+        repeat {
+            count = Int(csb_link_events(linkEvents, &gone, Int32(gone.count), &forwarding))
+            for one in gone.prefix(max(0, count)) {
+                let number = one.address &- range.first
+                if one.server == UInt32(claim.number) {
+                    ring.retire(number)
+                } else {
+                    ring.suspect(number)
+                    others.insert(number)
+                }
+            }
+        } while count > gone.count / 2
+        if count < 0 {
+            ring.retire(except: Set(HostNetwork.sandboxLinks().filter { $0.server == claim.number }.map { $0.address &- range.first }))
+            ring.suspectAll()
+            forwarding = Int32(CSB_FORWARDING_CHANGED | CSB_FORWARDING_NONE)
+        }
+        guard hasBegun else { return others }
+        // It was switched off for every interface, also for sandboxes' own.
+        if forwarding & Int32(CSB_FORWARDING_NONE) != 0 { csb_links_forward(route, group) }
+        // Who let an interface forward, or let it no more, may be another server that we forwarded beside.
+        if forwarding != 0 { isLookWanted = true }
+        return others
+    }
+
+    /// - Parameter ours: how many transactions of our own are among what has come.
+    private func takeRuleEvents(ours: UInt32 = 0) {
+        let result = csb_rule_events(ruleEvents, EgressRules.table(of: EgressClaim.digits(claim.number)), &ruleChanges)
+        if result < 0 || ruleChanges.own > ours { applied = nil }
+        if result < 0 || ruleChanges.filter != 0 { isAdmissionWanted = true }
+        (ruleChanges.own, ruleChanges.filter) = (0, 0)
+    }
+
+    // MARK: Upkeep
 
     /// Milliseconds until there is something to do; -1 for never.
-    var patience: Int32 { applied != nil && ring.retiredCount > 0 ? Self.sweepMilliseconds : -1 }
-
-    func sweepIfDue() {
-        if patience >= 0, Self.milliseconds() - lastSweep >= UInt64(Self.sweepMilliseconds) { sweep() }
+    var patience: Int32 {
+        let now = Self.milliseconds()
+        guard hasBegun else { return -1 }
+        if applied == nil { return Int32(loads.wait(at: now)) }
+        if isLookWanted { return Int32(looks.wait(at: now)) }
+        if isAdmissionWanted {
+            let due = lastAdmission + Self.toldAdmissionMilliseconds
+            return Int32(max(looks.wait(at: now), due > now ? due - now : 0))
+        }
+        return ring.retiredCount > 0 ? Self.sweepMilliseconds : -1
     }
 
-    /// Forgets the connections of addresses whose owners are gone, so that no answer to one of them reaches the next.
+    /// Does what is due.
+    func keepUp() {
+        guard hasBegun else { return }
+        let now = Self.milliseconds()
+        if applied == nil || isLookWanted || isAdmissionDue(now) { _ = isPrepared() }
+        if ring.retiredCount > 0, now - lastSweep >= UInt64(Self.sweepMilliseconds) { sweep() }
+    }
+
+    /// Forgets the connections of addresses whose owners are gone, so that no answer to one of them reaches the next. Those
+    /// of another server's sandboxes, which have the same range, wait until they are gone.
     private func sweep() {
         lastSweep = Self.milliseconds()
+        // What is said of an owner that is gone must not be taken for the next.
+        takeLinkEvents()
+        let living = Set(HostNetwork.sandboxLinks().map { $0.address &- range.first })
         var retired = ring.retired
-        // Another server's have the same range, but not the same owners.
-        for number in HostNetwork.sandboxLinks(prefix: "").all where number < range.count { retired[Int(number)] = 0 }
+        for number in living where number < range.count { retired[Int(number)] = 0 }
+        guard retired.contains(1) else { return }
         let result = csb_connections_forget(range.first, range.count, &retired)
         if result < 0 { return Self.report("forgetting connections of functions: \(String(cString: strerror(-result)))") }
-        ring.release()
+        ring.release(except: living)
     }
 
     private static func milliseconds() -> UInt64 {
@@ -261,7 +386,7 @@ final class Egress {
         return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
     }
 
-    private static func report(_ text: String) {
+    static func report(_ text: String) {
         let line = Array("martlet-sandbox: \(text)\n".utf8)
         _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }

@@ -60,6 +60,8 @@ private struct Live {
     let storageMB: UInt64
     /// Without a function yet.
     var isSpare: Bool
+    /// Its function has egress: its namespaces may be given a way out.
+    var isConnected: Bool
     /// The number its cgroups are named by.
     let cgroup: UInt32
 }
@@ -129,7 +131,7 @@ final class Helper {
         }
         try watch(HelperDescriptor.server, 0)
         try watch(HelperDescriptor.lifetime, 1)
-        if let egress { try watch(egress.events, 2) }
+        for fd in egress?.events ?? [] { try watch(fd, 2) }
     }
 
     private static func makeEgress(_ arguments: Arguments, rootless: Bool, etc: String, facts: inout NodeFacts) -> Egress? {
@@ -223,7 +225,7 @@ final class Helper {
             if isMaking && (n == 0 || byteCode != nil) { makeByteCode() }
             if n == 0 && embryo == nil { try? makeEmbryo() }
             if n == 0, let egress, egress.wantsToBeReady { egress.prepareAhead() }
-            egress?.sweepIfDue()
+            egress?.keepUp()
             for event in events.prefix(Int(max(0, n))) {
                 switch event.data.u64 {
                 case 0: if try !fromServer() { return }
@@ -311,6 +313,7 @@ final class Helper {
             try send(mc_message(MC_PACKAGE, a: message.head.value == 1 ? 1 : 0), descriptors: [package], to: sandbox.socket)
             sandbox.memoryMB = memory
             sandbox.isSpare = false
+            sandbox.isConnected = message.head.value == 1
             live[id] = sandbox
         } catch let error as LinuxError {
             try send(mc_message(.notAssigned, slot: id, value: error.number), payload: Array("\(error)".utf8), to: HelperDescriptor.server)
@@ -381,7 +384,7 @@ final class Helper {
         }
         live[id] = Live(
             pid: body.pid, pidfd: body.pidfd, socket: body.socket, sync: body.sync, uid: uid, memoryMB: memory, storageMB: storage,
-            isSpare: isSpare, cgroup: body.cgroup)
+            isSpare: isSpare, isConnected: isConnected, cgroup: body.cgroup)
         _ = csb_release(body.sync)
     }
 
@@ -527,7 +530,7 @@ final class Helper {
             try? send(mc_message(.created, slot: id), to: HelperDescriptor.server)
         } else if let message, message.head.op == MC_CONNECT.rawValue {
             defer { for fd in message.descriptors { close(fd) } }
-            let result = message.descriptors.first.flatMap { egress?.connect($0) } ?? ENETDOWN
+            let result = sandbox.isConnected ? message.descriptors.first.flatMap { egress?.connect($0) } ?? ENETDOWN : EPERM
             try? send(mc_message(MC_CONNECTED, slot: message.head.slot, value: result), to: sandbox.socket)
         } else if message == nil {
             // Its end is reported when it is reaped; until then this socket would only spin.

@@ -35,17 +35,15 @@ enum HostNetwork {
         return []
     }
 
-    /// Numbers in the names of living interfaces of every server's sandboxes, and which of them are of this prefix.
-    static func sandboxLinks(prefix: String) -> (all: Set<UInt32>, own: Set<UInt32>) {
-        var (all, own): (Set<UInt32>, Set<UInt32>) = ([], [])
-        for line in (readText("/proc/net/dev") ?? "").split(separator: "\n") {
-            guard let name = line.split(separator: ":").first?.split(separator: " ").first, name.hasPrefix(EgressRules.everyPrefix),
-                let dash = name.firstIndex(of: "-"), let number = UInt32(name[name.index(after: dash)...], radix: 16)
-            else { continue }
-            all.insert(number)
-            if name.hasPrefix(prefix) { own.insert(number) }
+    /// Living interfaces of every server's sandboxes: the server's number and the address, as their names say.
+    static func sandboxLinks() -> [(server: UInt16, address: UInt32)] {
+        (readText("/proc/net/dev") ?? "").split(separator: "\n").compactMap { line in
+            guard let name = line.split(separator: ":").first?.split(separator: " ").first, name.hasPrefix(EgressRules.everyPrefix)
+            else { return nil }
+            let parts = name.dropFirst(EgressRules.everyPrefix.count).split(separator: "-", omittingEmptySubsequences: false)
+            guard parts.count == 2, let server = UInt16(parts[0], radix: 16), let address = UInt32(parts[1], radix: 16) else { return nil }
+            return (server, address)
         }
-        return (all, own)
     }
 
     // MARK: Forwarding
@@ -72,7 +70,7 @@ enum HostNetwork {
         let result = try run([nft] + (isCheck ? ["-c"] : []) + ["-f", "-"], input: text)
         guard result.status == 0 else {
             let line = result.output.split(separator: "\n").first { $0.contains("Error") } ?? "nft ended with \(result.status)"
-            throw LinuxError("loading the rules of the functions' network (\(line.prefix(160)))", EPERM)
+            throw LinuxError("loading the rules of the functions' network (\(line.prefix(160)))", ENETDOWN)
         }
     }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 
@@ -194,6 +195,8 @@ def test_deploy_sets_the_network_and_describe_tells_it(w, net):
 
 def test_a_function_that_says_nothing_costs_no_interface(w):
     w.create("quiet", PROBE)
+    # Each worker that is kept ready has an interface, and the pool keeps more of them the faster requests come.
+    w.boto().put_function_concurrency(FunctionName="quiet", ReservedConcurrentExecutions=2)
     ask(w, ("interfaces",), function="quiet")
     before = sandbox_links()
     for _ in range(30):
@@ -229,6 +232,81 @@ def forwarding(interface):
         return file.read().strip()
 
 
+def kill_at_once(world):
+    """Nobody has time to undo anything."""
+    family = world.family()
+    os.kill(family.helper, signal.SIGSTOP)
+    for pid in (world.process.pid, family.helper):
+        os.kill(pid, signal.SIGKILL)
+    world.process.wait()
+    wait_until(lambda: has_ended(family.server) and has_ended(family.helper), 20, "server and helper ended")
+
+
+def verdicts():
+    """What the table says, without what it counts."""
+    return [line.strip() for line in rules().splitlines() if any(word in line for word in ("accept", "drop", "refuse", "masquerade"))]
+
+
+@pytest.mark.parametrize("words", [["flush", "ruleset"], ["flush", "table", "inet"], ["delete", "table", "inet"]], ids=" ".join)
+def test_rules_that_somebody_takes_away_are_loaded_again(w, net, words):
+    """As who restarts nftables does; what runs keeps its network."""
+    w.create("stays", PROBE, Tags={"martlet:isolation": "environment"})
+    address, _ = ask(w, ("own",), ("get", f"http://{net.WEB}/"), function="stays")
+    before, [table] = verdicts(), tables()
+    run("nft", *words, *([table] if words[-1] == "inet" else []))
+    wait_until(lambda: verdicts() == before, 20, "the rules are there again")
+    loaded = handle(table)
+    for function in ("stays", "probe"):
+        answers = ask(w, ("tcp", net.HOST, 8080), ("tcp", net.NEIGHBOUR), ("get", f"http://{net.WEB}/"), ("own",), function=function)
+        assert answers[:3] == ["ECONNREFUSED", "ECONNREFUSED", net.HOST], answers
+        assert (answers[3] == address) == (function == "stays"), "its network was made anew"
+    assert handle(table) == loaded, "what the server itself loads does not make it load again"
+
+
+def tables():
+    return [line.split()[2] for line in run("nft", "list", "tables").splitlines() if "martlet_" in line]
+
+
+def handle(table):
+    return next(line for line in run("nft", "-a", "list", "table", "inet", table).splitlines() if line.startswith("table"))
+
+
+def test_where_the_rules_cannot_be_loaded_nobody_is_reached(scratch, net):
+    folder = scratch / "broken"
+    folder.mkdir()
+    shutil.copy("/usr/sbin/nft", folder / "real")
+    (folder / "nft").write_text(f'#!/bin/sh\n[ -e {folder}/broken ] && {{ echo "Error: broken" >&2; exit 1; }}\nexec {folder}/real "$@"\n')
+    (folder / "nft").chmod(0o755)
+    mount = f"mount --bind {folder}/nft /usr/sbin/nft && exec \"$@\""
+    config = {"network": {"nameServers": [net.NAMES], "range": "198.19.130.0/24"}}
+    others = tables()
+    environment, wrapper = {"MARTLET_NETWORK_DEFAULT": "egress"}, ["unshare", "-m", "sh", "-c", mount, "sh"]
+    with world(folder / "world", environment=environment, config=config, wrapper=wrapper) as made:
+        made.create("stays", PROBE, Tags={"martlet:isolation": "environment"})
+        address, _ = ask(made, ("own",), ("get", f"http://{net.WEB}/"), function="stays")
+        [table] = set(tables()) - set(others)
+
+        def links_up():
+            shown = [one.get("ifname", "") for one in json.loads(run("ip", "-j", "link", "show", "up"))]
+            return [name for name in shown if name.startswith(f"mt{table[-4:]}-")]
+        assert links_up()
+        (folder / "broken").touch()
+        run("nft", "delete", "table", "inet", table)
+        wait_until(lambda: not links_up(), 20, lambda: f"interfaces are down: {links_up()}")
+        answers = ask(made, ("tcp", net.HOST, 8080, 0.3), ("tcp", net.WEB, 80, 0.3), function="stays")
+        assert "reached" not in answers, answers
+        made.create("late", PROBE)
+        made.invoke("late", [])
+        assert not links_up() and "until its rules can be loaded" in made.log_text()
+        assert "none are made any more" not in made.log_text(), "one function without its network is no reason to give up spares"
+        (folder / "broken").unlink()
+        wait_until(links_up, 20, "interfaces are up again")
+        answers = ask(made, ("get", f"http://{net.WEB}/"), ("tcp", net.HOST, 8080), ("own",), function="stays")
+        assert answers == [net.HOST, "ECONNREFUSED", address], answers
+        # What began without a network may still have to fail.
+        wait_until(lambda: made.invoke("late", [["get", f"http://{net.WEB}/"]]).json == [net.HOST], 20, "a function that failed to start starts")
+
+
 def test_nothing_is_left_and_a_kill_leaves_nothing_for_long(scratch, net):
     assert forwarding("all") == "0"
     before, links = rules().count("table inet martlet_"), sandbox_links()
@@ -237,24 +315,25 @@ def test_nothing_is_left_and_a_kill_leaves_nothing_for_long(scratch, net):
         made.create("probe", PROBE)
         assert ask(made, ("get", "http://web.test/")) == [net.HOST]
         assert rules().count("table inet martlet_") == before + 1 and forwarding("lan0") == "1"
-        # Nobody has time to undo anything.
-        family = made.family()
-        os.kill(family.helper, signal.SIGSTOP)
-        for pid in (made.process.pid, family.helper):
-            os.kill(pid, signal.SIGKILL)
-        made.process.wait()
-        wait_until(lambda: has_ended(family.server) and has_ended(family.helper), 20, "server and helper ended")
+        kill_at_once(made)
         assert rules().count("table inet martlet_") == before + 1 and forwarding("lan0") == "1"
         made.start()
         assert ask(made, ("get", "http://web.test/")) == [net.HOST]
         assert rules().count("table inet martlet_") == before + 1
+        # Nor does it take a function that has a network to undo what a kill left.
+        kill_at_once(made)
+        assert rules().count("table inet martlet_") == before + 1 and forwarding("lan0") == "1"
+        made.environment["MARTLET_NETWORK_DEFAULT"] = "none"
+        made.start()
+        assert rules().count("table inet martlet_") == before and forwarding("lan0") == "0"
+        assert ask(made, ("interfaces",)) == [["lo"]]
     assert rules().count("table inet martlet_") == before
     assert sandbox_links() - links == set() and forwarding("lan0") == "0" and forwarding("all") == "0"
 
 
 def test_beside_docker_and_with_private_networks_allowed(scratch, net):
     """Docker lets nothing be forwarded that no rule of it accepts, and leaves a chain for others' rules."""
-    iptables = ["iptables", "-w"]
+    iptables, others = ["iptables", "-w"], tables()
     for words in (["-N", "DOCKER-USER"], ["-A", "DOCKER-USER", "-j", "RETURN"], ["-A", "FORWARD", "-j", "DOCKER-USER"], ["-P", "FORWARD", "DROP"]):
         run(*iptables, *words)
     try:
@@ -263,8 +342,15 @@ def test_beside_docker_and_with_private_networks_allowed(scratch, net):
             made.create("probe", PROBE)
             answers = ask(made, ("get", "http://private.test/"), ("tcp", net.NEIGHBOUR), ("tcp", net.METADATA), ("tcp", net.INNER_HOST, 8080))
             assert answers[:2] == [net.HOST, "reached"] and "reached" not in answers[2:], answers
-            assert "mt" in run(*iptables, "-S", "DOCKER-USER")
-        assert run(*iptables, "-S", "DOCKER-USER").splitlines() == ["-N DOCKER-USER", "-A DOCKER-USER -j RETURN"]
+            [table] = set(tables()) - set(others)
+
+            def own():
+                return [rule for rule in run(*iptables, "-S", "DOCKER-USER").splitlines() if f" mt{table[-4:]}-+ -j ACCEPT" in rule]
+            assert len(own()) == 2
+            for words in (["-F", "DOCKER-USER"], ["-A", "DOCKER-USER", "-j", "RETURN"]):
+                run(*iptables, *words)
+            wait_until(lambda: len(own()) == 2, 20, "what Docker took away is there again")
+        assert not own() and "-A DOCKER-USER -j RETURN" in run(*iptables, "-S", "DOCKER-USER")
     finally:
         for words in (["-P", "FORWARD", "ACCEPT"], ["-F", "FORWARD"], ["-F", "DOCKER-USER"], ["-X", "DOCKER-USER"]):
             run(*iptables, *words, check=False)
@@ -272,7 +358,7 @@ def test_beside_docker_and_with_private_networks_allowed(scratch, net):
 
 def test_doctor_says_what_functions_reach(w, net):
     facts = json.loads(w.cli("doctor", "--json").stdout)
-    assert "up0" in facts["egress"] or facts["gaps"], facts
+    assert "up0" in facts["egress"], facts
 
 
 def test_without_the_packet_filter_there_is_no_network(scratch, net):

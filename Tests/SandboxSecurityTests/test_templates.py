@@ -391,32 +391,27 @@ CRUMBS = {
 }
 
 
+def was_cut_off(answers):
+    """By who saw what it does, and not by a time limit only."""
+    assert all(a.function_error and a.json["errorType"] != "Sandbox.Timedout" for a in answers), [a.text for a in answers]
+
+
 @pytest.mark.parametrize("kind", CRUMBS)
 def test_an_answer_in_crumbs_is_cut_off(arena, kind):
-    begin = time.monotonic()
-
-    def cut(answers):
-        assert all(a.function_error for a in answers), answers
-        assert time.monotonic() - begin < 30
     attack(arena, f"""
 def handler(event, context):
     block = {CRUMBS[kind]}
     while True:
         os.write(3, block)
-""", calls=2, timeout=60, check=cut)
+""", calls=2, timeout=60, check=was_cut_off)
 
 
 def test_frames_written_while_the_template_starts_end_its_init(arena):
-    begin = time.monotonic()
-
-    def cut(answers):
-        assert all(a.function_error for a in answers), answers
-        assert time.monotonic() - begin < 9
     attack(arena, """
 block = struct.pack('<IBBH', 1000, 18, 0, 0) + b'y' * 1000
 while True:
     os.write(3, block * 50)
-""", calls=1, check=cut)
+""", calls=1, check=was_cut_off)
 
 
 def test_fork_bombs_in_many_slots_leave_the_host_process_numbers(arena):
@@ -471,7 +466,7 @@ wait
 
     def resident():
         return int(pathlib.Path(f"/proc/{server}/status").read_text().split("VmRSS:")[1].split()[0])
-    small, begin = resident(), time.monotonic()
+    small = resident()
     thread.start()
     most = 0
     while thread.is_alive():
@@ -480,7 +475,7 @@ wait
         thread.join(0.02)
     assert answers[0].function_error, answers
     if flood == "requests":
-        assert time.monotonic() - begin < 7, "it was ended by its time limit only"
+        was_cut_off(answers)
     assert most < small + (64 << 10), (small, most)
     arena.delete("flooder")
     assert_gone(arena, before)

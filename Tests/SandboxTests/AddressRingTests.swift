@@ -30,6 +30,30 @@ struct AddressRingTests {
         }
     }
 
+    @Test func whatAnotherServerHasIsNotGivenBeforeItIsGoneAndForgotten() throws {
+        var ring = AddressRing(count: 16, limit: 100, start: 0)
+        ring.release(except: [5, 99])
+        #expect(ring.retiredCount == 1)
+        let numbers = Set((0..<13).compactMap { _ in ring.take() })
+        #expect(numbers == Set(2...14).subtracting([5]))
+        ring.release()
+        #expect(ring.take() == 5)
+    }
+
+    @Test func whoWasAnothersUntilNowWaits() {
+        var ring = AddressRing(count: 16, limit: 100, start: 0)
+        ring.release()
+        ring.suspect(3)
+        ring.suspect(99)
+        #expect(ring.retiredCount == 1 && (0..<13).compactMap { _ in ring.take() }.contains(3) == false)
+        ring.suspect(4)
+        #expect(ring.retiredCount == 1 && ring.takenCount == 12, "taken stays taken")
+        ring.retire(4)
+        ring.release()
+        ring.suspectAll()
+        #expect(ring.take() == nil && ring.takenCount == 11)
+    }
+
     @Test func keepsItsBound() {
         var ring = AddressRing(count: 1_024, limit: 3, start: 7)
         ring.release()

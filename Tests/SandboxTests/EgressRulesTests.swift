@@ -19,7 +19,7 @@ struct EgressRulesTests {
     @Test func replacesItsOwnTableAndNoOther() throws {
         let rules = try rules()
         #expect(rules.text.hasPrefix("add table inet martlet_0a1b\ndelete table inet martlet_0a1b\ntable inet martlet_0a1b {"))
-        #expect(rules.prefix == "mt0a1b-" && rules.prefix.utf8.count + 5 <= 15, "a number of the range and the kernel's bound on names")
+        #expect(rules.prefix == "mt0a1b-" && rules.prefix.utf8.count + 8 <= 15, "an address and the kernel's bound on names")
         #expect(rules.text.utf8.filter { $0 == UInt8(ascii: "{") }.count == rules.text.utf8.filter { $0 == UInt8(ascii: "}") }.count)
     }
 

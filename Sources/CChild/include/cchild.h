@@ -48,7 +48,7 @@ enum mc_op {
   MC_AUDITED = 35,       // a: findings bit set (mc_finding); b: CPU microseconds of init; c: anonymous memory KiB; payload: one line of text
   MC_LISTENER = 36,      // slot's Runtime API socket waits on the descriptor channel; MC_TEMPLATE_SLOT's tells only that somebody asks
   MC_UP = 37,            // to the helper: init runs
-  MC_ASSIGNED = 38,      // the package is at /var/task; value: 0 or errno
+  MC_ASSIGNED = 38,      // the package is at /var/task; value: 0 or errno, b: stage
   MC_CALLBACK = 39,      // the listener of network namespace number `slot`, for calls to the server, waits on the descriptor channel
   MC_CALLBACK_OVER = 40, // that network namespace is not used any more: its listener is to be closed
   MC_CONNECT = 41,       // to the helper: this network namespace wants a way out; slot: number of the question; fds: the namespace

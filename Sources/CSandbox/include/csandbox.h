@@ -78,7 +78,7 @@ const void *csb_find(const void *in, size_t length, const void *what, size_t wha
 
 // A virtual Ethernet pair between the host and one network namespace.
 struct csb_link {
-  char name[16];              // of the host's end; the other is eth0
+  char name[16];              // of the host's end: "mt", four digits for the server, "-", the address, hexadecimal; the other is eth0
   uint32_t address, gateway;  // of the inner end, and what it sends everything to; in network order
   uint32_t group;             // that csb_links_remove knows it by
 };
@@ -86,15 +86,36 @@ struct csb_link {
 int csb_route_socket(uint32_t groups);
 enum { CSB_GROUP_LINKS = 1, CSB_GROUP_NETCONF = 1 << 23 };
 // Makes the pair with one end in `netns`, with address, route and neighbour on both sides, both up and without IPv6.
-// 0 or -errno; -EEXIST where the name or the address is somebody's. Nothing is left of one that failed.
+// 0 or -errno; -EEXIST where the name or the address is somebody's, -EALREADY where the namespace has an eth0. Nothing is left
+// of one that failed.
 int csb_link_make(int route, int own_netns, int netns, const struct csb_link *link);
+// Brings up the host's end of one that was taken down, with all it lost by that. 0 or -errno; -EEXIST where the address is
+// somebody's by now.
+int csb_link_raise(int route, const struct csb_link *link);
+void csb_link_remove(int route, const char *name);
 // Whether the kernel can make such pairs: 0 or -errno. Made in a namespace that ends at once.
 int csb_link_probe(int own_netns);
-// Removes all of the group together. 0 or -errno; -ENODEV where there was none.
+// All of the group together are removed, taken down, or let forward. 0 or -errno.
 int csb_links_remove(int route, uint32_t group);
-// Reads what has come: numbers (hexadecimal, after the prefix) of links that are gone, and whether the host began to
-// forward on all interfaces. Returns how many, or -errno; -ENOBUFS if some were lost.
-int csb_link_events(int events, const char *prefix, uint32_t *numbers, int room, int *forwards);
+int csb_links_down(int route, uint32_t group);
+int csb_links_forward(int route, uint32_t group);
+// A pair that is gone, of whichever server: the number in its name, and its address in host order.
+struct csb_gone { uint32_t server, address; };
+// Forwarding of the host, or of an interface that is no sandbox's, was switched; of them: the host's was switched off.
+enum { CSB_FORWARDING_CHANGED = 1, CSB_FORWARDING_NONE = 2 };
+// Reads what has come: pairs that are gone, and CSB_FORWARDING_*. Returns how many, or -errno; -ENOBUFS if some were lost.
+int csb_link_events(int events, struct csb_gone *gone, int room, int *forwarding);
+
+// Listens to changes of nftables' tables, and does not block; or -1 with errno.
+int csb_rules_socket(void);
+struct csb_rule_changes {
+  uint32_t own;     // transactions that changed the table
+  int is_own_open;  // the next one does, as far as it was read
+  int filter;       // iptables' table was changed
+};
+// Adds what has come, of the table with this name for all protocols. 0 or -errno; -ENOBUFS if some were lost.
+int csb_rule_events(int events, const char *table, struct csb_rule_changes *changes);
+
 // Deletes the connections of those `count` addresses from `first` on (host order) that are marked. How many, or -errno.
 int csb_connections_forget(uint32_t first, uint32_t count, const unsigned char *is_gone);
 // Runs a program of the host's (words end with NULL, the first is its path) and waits. Its exit status, or -errno; output
