@@ -9,8 +9,11 @@ extension EventBusService {
         for json in list { targets.append(try RuleTarget(json, bus: key.bus)) }
         guard Set(targets.map(\.id)).count == targets.count else { throw EventBusError.invalid("Each of Targets must have an Id of its own.") }
         for target in targets {
-            if case .eventBus(key.bus) = target.destination {
-                throw EventBusError.invalid("Target \(target.id) is the rule's own event bus: an event would go in a circle.")
+            switch target.destination {
+            case .eventBus(key.bus): throw EventBusError.invalid("Target \(target.id) is the rule's own event bus: an event would go in a circle.")
+            case .function(let function, _):
+                if let refusal = router.functions.refusal(function) { throw EventBusError.invalid("Target \(target.id) takes no events. \(refusal.message).") }
+            case .eventBus, .queue, .endpoint: break
             }
         }
         let (added, time) = (targets, now())

@@ -4,16 +4,20 @@ public import FunctionModel
 /// What the bus knows of functions.
 public struct FunctionTargets: Sendable {
     public let exists: @Sendable (FunctionKey, _ qualifier: String?) -> Bool
+    /// Why it takes no events of a bus; nil where it does, or is not there.
+    public let refusal: @Sendable (FunctionKey) -> ServiceError?
     /// The queue of its asynchronous invocations.
     public let queue: @Sendable (FunctionKey) -> QueueKey
     /// What a message in that queue has beside its payload.
     public let attributes: @Sendable (_ qualifier: String?) -> [UInt8]
 
     public init(
-        exists: @escaping @Sendable (FunctionKey, String?) -> Bool, queue: @escaping @Sendable (FunctionKey) -> QueueKey,
+        exists: @escaping @Sendable (FunctionKey, String?) -> Bool, refusal: @escaping @Sendable (FunctionKey) -> ServiceError? = { _ in nil },
+        queue: @escaping @Sendable (FunctionKey) -> QueueKey,
         attributes: @escaping @Sendable (String?) -> [UInt8]
     ) {
         self.exists = exists
+        self.refusal = refusal
         self.queue = queue
         self.attributes = attributes
     }
@@ -138,6 +142,8 @@ struct EventRouter: Sendable {
                 let name = qualifier.map { "\(function.name):\($0)" } ?? function.name
                 return .failure(DeliveryFault(.noResource, "the function \(name) does not exist"))
             }
+            // There may be another function of this name by now.
+            if let refusal = functions.refusal(function) { return .failure(DeliveryFault(.invalidParameter, refusal.message)) }
             return .success(
                 Settlement.Delivery(
                     to: functions.queue(function),

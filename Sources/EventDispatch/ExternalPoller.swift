@@ -297,6 +297,8 @@ final class ExternalPoller {
                 window.ran(wait: watch.dispatched.map { ($0 - submitted).nanoseconds / 1_000_000 } ?? 0, limit: shared.limit(of: mapping))
                 let (outcome, reason) = outcome(of: batch, result)
                 finish(batch, number, outcome, reason)
+            // What is wrong with the event itself is as wrong the next time.
+            case .failure(let error) where error.code == .invalidParameterValue: finish(batch, number, .failed(reason: error.message), error.message)
             case .failure(let error):
                 let now = shared.now()
                 window.refused(now: now)

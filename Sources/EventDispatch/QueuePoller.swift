@@ -223,6 +223,8 @@ final class QueuePoller {
             let wait = watch.dispatched.map { ($0 - submitted).nanoseconds / 1_000_000 }
             switch result {
             case .success(let result): answered(batch, result, wait: wait ?? 0)
+            // What is wrong with the event itself is as wrong the next time: the queue's redrive policy ends it.
+            case .failure(let error) where error.code == .invalidParameterValue: unfit(batch, error)
             case .failure(let error): refused(batch, error)
             }
         }
@@ -245,6 +247,17 @@ final class QueuePoller {
                 for index in batch.indices { failed[index] = Settlement.Failure(kind: "BatchResponse", reason: reason) }
             }
         }
+        conclude(batch, failed, problem: "Function call failed")
+    }
+
+    private func unfit(_ batch: [Held], _ error: ServiceError) {
+        inFlight -= 1
+        let failure = Settlement.Failure(kind: "InvalidParameterValueException", reason: error.message)
+        conclude(batch, Dictionary(uniqueKeysWithValues: batch.indices.map { ($0, failure) }), problem: error.message)
+    }
+
+    /// - Parameter failed: by index; the others leave the queue.
+    private func conclude(_ batch: [Held], _ failed: [Int: Settlement.Failure], problem: String) {
         let now = shared.now()
         settle(batch.enumerated().map { index, message in
             Settlement(message.claimed.receipt, failed[index].map { .release(delay: max(0, message.visibleAt - now), $0) } ?? .acknowledge)
@@ -253,7 +266,7 @@ final class QueuePoller {
             status.batches += 1
             status.messages += batch.count
             status.failures += failed.count
-            status.lastResult = failed.isEmpty ? "OK" : "PROBLEM: Function call failed"
+            status.lastResult = failed.isEmpty ? "OK" : String("PROBLEM: \(problem)".prefix(512))
         }
         pump()
         shared.rested()

@@ -17,6 +17,8 @@ extension FunctionVersion {
                 .invalidParameterValue,
                 "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again.")
         }
+        // A version may be older than the check of its settings.
+        try configuration.checkTenancy()
     }
 
     /// The service model's pattern: `[a-zA-Z0-9\._:\/=+\-@ ]+`.
@@ -28,6 +30,15 @@ extension FunctionVersion {
                 default: " ._:/=+-@".utf8.contains(byte)
                 }
             }
+    }
+}
+
+extension FunctionConfiguration {
+    /// - Throws: `.invalidParameterValue` where tenants would share execution environments.
+    public func checkTenancy() throws(ServiceError) {
+        guard kept.tenantIsolation != nil, isolation == .environment else { return }
+        throw ServiceError(
+            .invalidParameterValue, "TenancyConfig and the isolation 'environment' exclude each other: tenants would share execution environments")
     }
 }
 

@@ -66,7 +66,7 @@ extension LambdaRoutes {
         }
         switch destination {
         case .function(let target, let qualifier):
-            do { _ = try await registry.snapshot.version(target, qualifier: qualifier) } catch {
+            do throws(ServiceError) { try await registry.snapshot.eventTarget(target, qualifier: qualifier, of: "A destination") } catch {
                 throw ServiceError(.invalidParameterValue, "The destination ARN \(arn) is invalid: \(error.message)")
             }
         case .queue(let account, let region, let name):

@@ -103,7 +103,7 @@ public struct EventSourceMappingRoutes: Sendable {
                 throw ServiceError(.invalidParameterValue, "The destination \(arn) does not exist: create the queue first")
             }
         case .function(let key, let qualifier) where key.account == request.caller.account:
-            _ = try await functions.snapshot.version(key, qualifier: qualifier)
+            try await functions.snapshot.eventTarget(key, qualifier: qualifier, of: "A destination")
         default:
             throw ServiceError(.invalidParameterValue, "The destination \(arn.prefix(200)) cannot take what is given up: a queue or a function of the account can")
         }
@@ -161,7 +161,7 @@ public struct EventSourceMappingRoutes: Sendable {
 
     private func target(_ name: String, _ request: ControlRequest) async throws -> FunctionTarget {
         let target = try FunctionTarget(name, qualifier: nil, account: request.caller.account, region: request.caller.region)
-        _ = try await functions.snapshot.version(target.key, qualifier: target.qualifier)
+        try await functions.snapshot.eventTarget(target.key, qualifier: target.qualifier, of: "An event source mapping")
         return target
     }
 

@@ -128,8 +128,8 @@ public struct RouteDomainRoutes: Sendable {
         let route = Route(
             key: try RouteKey(wanted.route), function: wanted.function, qualifier: wanted.qualifier,
             payloadFormat: try Self.choice(wanted.payloadFormat, "payloadFormat", or: kind == .rest ? PayloadFormat.v1 : .v2))
-        _ = try await functions.snapshot.version(
-            FunctionKey(account: owner.account, region: owner.region, name: route.function), qualifier: route.qualifier)
+        try await functions.snapshot.eventTarget(
+            FunctionKey(account: owner.account, region: owner.region, name: route.function), qualifier: route.qualifier, of: "A route")
         return route
     }
 

@@ -90,7 +90,8 @@ public struct WebhookRoutes: Sendable {
             guard let (event, key) = try event(of: request, for: webhook, content) else {
                 return Self.answer(.object([.init("filtered", .bool(true))]))
             }
-            _ = try await functions.snapshot.version(webhook.function, qualifier: webhook.qualifier)
+            // There may be another function of this name by now.
+            try await functions.snapshot.eventTarget(webhook.function, qualifier: webhook.qualifier, of: "A webhook")
             guard event.readableBytes <= maximumBody else {
                 throw ServiceError(.requestTooLarge, "the delivery makes an event of \(event.readableBytes) bytes, more than the \(maximumBody) bytes it may have")
             }
@@ -164,7 +165,7 @@ public struct WebhookRoutes: Sendable {
     private func create(_ request: ControlRequest) async throws -> ControlResponse {
         let wanted = try request.decode(Creation.self)
         let key = FunctionKey(account: request.caller.account, region: request.caller.region, name: wanted.function)
-        _ = try await functions.snapshot.version(key, qualifier: wanted.qualifier)
+        try await functions.snapshot.eventTarget(key, qualifier: wanted.qualifier, of: "A webhook")
         var form = SchemeForm(.gitHub)
         (form.scheme, form.header, form.hash, form.encoding, form.prefix) = (wanted.scheme, wanted.header, wanted.hash, wanted.encoding, wanted.prefix)
         let webhook = try await webhooks.create(

@@ -56,6 +56,7 @@ public actor FunctionRegistry {
         try EnvironmentRules.check(configuration.environment)
         try TagRules.check(tags)
         try MartletTags(tags).apply(to: &configuration)
+        try configuration.checkTenancy()
         try refuseExisting(key)
         let reference = try await packages.reference(of: code)
         try await packages.checkSize(reference, configuration.layers)
@@ -257,6 +258,11 @@ public actor FunctionRegistry {
 
     /// With the runtime's full name.
     private func checked(_ change: ConfigurationChange) throws(ServiceError) -> ConfigurationChange {
+        // Versions, URLs and event sources have been made for what the function was created as.
+        guard change.kept.tenantIsolation == nil else {
+            throw ServiceError(
+                .invalidParameterValue, "TenancyConfig is set when a function is created and stays as it is: leave it out, or create another function with it")
+        }
         var change = change
         if let runtime = change.runtime { change.runtime = try runtimes.resolve(runtime) }
         if let environment = change.environment { try EnvironmentRules.check(environment) }
@@ -280,10 +286,12 @@ public actor FunctionRegistry {
         )
     }
 
+    /// - Throws: `.invalidParameterValue` where the settings exclude each other.
     private func successor(of version: FunctionVersion, configuration: FunctionConfiguration, code: CodeReference) async throws
         -> FunctionVersion
     {
-        FunctionVersion(
+        try configuration.checkTenancy()
+        return FunctionVersion(
             key: version.key, version: FunctionVersion.latest, revision: try await reserveRevision(), configuration: configuration,
             code: code, lastModified: now())
     }

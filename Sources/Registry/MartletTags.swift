@@ -15,15 +15,9 @@ struct MartletTags {
         network = try Self.value(tags, Self.networkName)
     }
 
-    /// - Throws: `.invalidParameterValue` where the function's other settings exclude it.
-    func apply(to configuration: inout FunctionConfiguration) throws(ServiceError) {
+    func apply(to configuration: inout FunctionConfiguration) {
         if let isolation { configuration.isolation = isolation }
         if let network { configuration.network = network }
-        if isolation == .environment, configuration.kept.tenantIsolation != nil {
-            throw ServiceError(
-                .invalidParameterValue,
-                "the tag \(Self.isolationName) with the value 'environment' and TenancyConfig exclude each other: tenants would share execution environments")
-        }
     }
 
     /// What the setting is without its tag.

@@ -42,6 +42,16 @@ public final class RegistrySnapshot: Sendable {
         return version
     }
 
+    /// The version that something is to send events to which cannot name a tenant.
+    /// - Parameter feature: what sends them, as the beginning of a sentence: `A webhook`.
+    /// - Throws: `.resourceNotFound` as above, `.invalidParameterValue` for a function with TenancyConfig.
+    @discardableResult
+    public func eventTarget(_ key: FunctionKey, qualifier: String?, of feature: String) throws(ServiceError) -> FunctionVersion {
+        let version = try version(key, qualifier: qualifier)
+        try record(key).refuseTenancy(for: feature)
+        return version
+    }
+
     /// The error for a function that is not there, with a hint at what may have been meant.
     public func unknown(_ key: FunctionKey) -> ServiceError {
         var message = "Function not found: \(key.arn)"

@@ -126,6 +126,29 @@ def test_a_second_mapping_of_the_same_source_is_refused_unless_its_group_is_anot
     w.boto().create_event_source_mapping(**options, SelfManagedKafkaEventSourceConfig={"ConsumerGroupId": "other"})
 
 
+def test_records_for_a_function_that_needs_a_tenant_are_given_up(w, name, scratch, has_redis):
+    broker = brokers.Redis(scratch / "broker-tenants")
+    source = "s" + name[-6:]
+    try:
+        broker.start()
+        broker.make(source)
+        w.create(name, CODE)
+        sqs = w.boto(service="sqs")
+        url = sqs.create_queue(QueueName=f"{source}-failed")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        options = broker.mapping(source, StartingPosition="TRIM_HORIZON", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn}})
+        w.boto().create_event_source_mapping(FunctionName=name, **options)
+        w.kill()
+        w.give_tenants(name)
+        w.start()
+        broker.publish(source, "for whom")
+        message = wait_until(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"), 60, lambda: w.log_text(2500))[0]
+        record = json.loads(message["Body"])
+        assert record["requestContext"]["condition"] == "RetryAttemptsExhausted" and "tenant ID" in record["reason"]
+    finally:
+        broker.close()
+
+
 def test_the_command_line_makes_lists_and_ends_sources(w, name, has_redis):
     w.create(name, CODE)
     made = w.cli_json("source", "create", "redis://127.0.0.1:1,127.0.0.1:2/orders", name, "--batch-size", 7, "--retries", 3, "--group", "shop", "--bisect")

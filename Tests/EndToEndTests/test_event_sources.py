@@ -231,6 +231,22 @@ def test_nothing_is_lost_by_a_kill_and_mappings_survive_it(make_world):
     assert set(bodies(w, "worker")) == set(texts)
 
 
+def test_messages_for_a_function_that_needs_a_tenant_end_in_the_dead_letters(make_world):
+    w = make_world()
+    w.create("served", CODE, timeout=1)
+    dead_url, dead_arn = make_queue(w, "dead")
+    url, arn = make_queue(w, "letters", VisibilityTimeout=1, RedrivePolicy=json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2}))
+    mapping = connect(w, "served", arn)
+    w.kill()
+    w.give_tenants("served")
+    w.start()
+    send(w, url, "for whom")
+    wait_until(lambda: left(w, dead_url)[0] == 1, 60, lambda: (left(w, url), left(w, dead_url), w.log_text(1500)))
+    wait_empty(w, url)
+    assert "tenant ID" in w.boto().get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
+    assert bodies(w, "served") == []
+
+
 def test_it_ends_with_its_function(w, name):
     w.create(name, CODE)
     url, arn = make_queue(w, name)

@@ -59,6 +59,17 @@ def wait_seen(w, name, count):
     return seen(w, name)
 
 
+def test_a_delivery_for_a_function_that_needs_a_tenant_is_refused(make_world):
+    w = make_world()
+    webhook = make(w, "served", "--scheme", "github")
+    w.kill()
+    w.give_tenants("served")
+    w.start()
+    status, text = post(w, path(webhook), b"{}", github(webhook, b"{}"))
+    assert status == 400 and "A webhook is not supported for functions with TenancyConfig" in text
+    assert "TenancyConfig" in w.cli_json("webhook", "list")["webhooks"][0]["lastRefusal"]
+
+
 def test_githubs_deliveries_run_the_function(w, name):
     hook = make(w, name, "--scheme", "github")
     body = b'{"zen": "Keep it logically awesome."}'

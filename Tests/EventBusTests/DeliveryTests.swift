@@ -41,6 +41,22 @@ import Testing
         #expect(bus.counted[.delivered] + bus.counted[.dropped] == 0)
     }
 
+    @Test func aFunctionThatMustBeToldItsTenantIsNoTarget() async throws {
+        let bus = try await TestBus()
+        defer { bus.end() }
+        try await bus.make("dead")
+        let targets = "[{\"Id\":\"1\",\"Arn\":\"\(functionARN):f\",\"DeadLetterConfig\":{\"Arn\":\"\(queueARN):dead\"}}]"
+        try await bus.rule("r", #"{"source":["shop"]}"#, targets: targets)
+        // As if it had been deleted, and made again with tenants.
+        bus.tenanted.insert("f")
+        let refusal = await #expect(throws: EventBusError.self) { try await bus.rule("r", #"{"source":["shop"]}"#, targets: targets) }
+        #expect(refusal?.kind == .validation && refusal?.message.contains("f has tenants") == true)
+        try await bus.put()
+        let letter = try #require(try await bus.messages("dead").first)
+        #expect(try JSON(parsing: letter.attributes)["ERROR_CODE"]?["StringValue"]?.string == "INVALID_PARAMETER")
+        #expect(bus.counted[.deadLettered] == 1 && bus.counted[.delivered] == 0)
+    }
+
     @Test func oneTargetThatIsGoneDoesNotHoldUpTheOthers() async throws {
         let bus = try await TestBus()
         defer { bus.end() }

@@ -20,6 +20,7 @@ struct TestBus {
     let rules = TestRuleClock()
     let client = TestEndpoint()
     let counted = CountedDeliveries()
+    let tenanted = TenantedFunctions()
 
     init(limits: QueueLimits = QueueLimits(), folder given: URL? = nil) async throws {
         folder = given ?? FileManager.default.temporaryDirectory.appendingPathComponent("bus-\(UUID().uuidString)")
@@ -27,11 +28,12 @@ struct TestBus {
         queues = try await SQLiteQueueStore.open(path: folder.appendingPathComponent("queue.sqlite").path, limits: limits)
         store = try await SQLiteStore.open(path: folder.appendingPathComponent("martlet.db").path)
         registry = try await EventBusRegistry(store: store) { _, _ in }
-        let (clock, counted) = (clock, counted)
+        let (clock, counted, tenanted) = (clock, counted, tenanted)
         service = EventBusService(
             registry: registry, store: queues,
             functions: FunctionTargets(
                 exists: { key, qualifier in Self.functions.contains(key.name) && qualifier != "7" },
+                refusal: { tenanted.contains($0.name) ? ServiceError(.invalidParameterValue, "\($0.name) has tenants") : nil },
                 queue: { QueueKey(account: $0.account, region: $0.region, name: "async:\($0.name)") }, attributes: { Array(($0 ?? "-").utf8) }),
             clock: rules, client: client,
             observer: EventBusObserver(accepted: { _ in }, matched: { _ in }, delivery: { _, kind in counted.add(kind) }, failure: { _, _, _ in }),
@@ -82,4 +84,12 @@ final class CountedDeliveries: Sendable {
     private let counts = Mutex<[EventBusObserver.Delivery: Int]>([:])
     func add(_ kind: EventBusObserver.Delivery) { counts.withLock { $0[kind, default: 0] += 1 } }
     subscript(_ kind: EventBusObserver.Delivery) -> Int { counts.withLock { $0[kind] ?? 0 } }
+}
+
+/// Functions that take no events of a bus.
+final class TenantedFunctions: Sendable {
+    private let names = Mutex<Set<String>>([])
+
+    func insert(_ name: String) { names.withLock { _ = $0.insert(name) } }
+    func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
 }

@@ -40,14 +40,4 @@ import Testing
         let record = try await world.registry.snapshot.record(key("f"))
         #expect(record.tags.isEmpty && record.latest == first)
     }
-
-    @Test func tenantsOfOneFunctionNeverShareAnEnvironment() async throws {
-        let world = try await World()
-        var kept = KeptSettings()
-        kept.tenantIsolation = "PER_TENANT"
-        _ = try await world.create("f")
-        _ = try await world.registry.updateConfiguration(key("f"), change: ConfigurationChange(kept: kept))
-        let refusal = await #expect(throws: ServiceError.self) { try await world.registry.setTags(key("f"), adding: ["martlet:isolation": "environment"]) }
-        #expect(refusal?.code == .invalidParameterValue)
-    }
 }

@@ -19,7 +19,7 @@ extension Server {
     ) -> (service: EventBusService, routes: EventBusRoutes) {
         let clock = events.clock
         let targets = FunctionTargets(
-            exists: { functions.has($0, qualifier: $1) }, queue: { AsyncQueue.pending($0) },
+            exists: { functions.has($0, qualifier: $1) }, refusal: { functions.refusal(of: $0) }, queue: { AsyncQueue.pending($0) },
             attributes: { AsyncQueue.attributes(qualifier: $0) })
         let observer = EventBusObserver(
             accepted: { metrics.busEvents.with($0.name, "accepted").increment() },
@@ -53,6 +53,16 @@ final class FunctionDirectory: Sendable {
 
     /// Takes a newer snapshot; an older one that comes late is dropped.
     func apply(_ next: RegistrySnapshot) { snapshot.withLock { if next.generation >= $0.generation { $0 = next } } }
+
+    /// Why no rule may send it events; nil where one may, or where it is not there.
+    func refusal(of key: FunctionKey) -> ServiceError? {
+        do throws(ServiceError) {
+            try snapshot.withLock { $0.functions[key] }?.refuseTenancy(for: "A rule")
+            return nil
+        } catch {
+            return error
+        }
+    }
 
     func has(_ key: FunctionKey, qualifier: String?) -> Bool { snapshot.withLock { $0.functions[key] }?.version(qualifier: qualifier) != nil }
 }

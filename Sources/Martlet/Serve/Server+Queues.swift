@@ -18,7 +18,7 @@ extension Server {
         let clock = events.clock
         let service = SQSService(store: events.store, configuration: SQSService.Configuration(baseURL: baseURL), now: { clock.milliseconds() })
         let endpoint = SQSEndpoint(service) { error, id in Self.report("a request for a queue failed", error, id) }
-        let logsRoutes = LogsRoutes(LogsService(store: logs)) { error, id in Self.report("a request for logs failed", error, id) }
+        let logsRoutes = LogsRoutes(LogsService(store: logs), now: { clock.milliseconds() }) { error, id in Self.report("a request for logs failed", error, id) }
         return (service, SQSRoutes(endpoint, eventBus: eventBus, logs: logsRoutes).all)
     }
 
@@ -37,7 +37,7 @@ extension Server {
             }
             switch destination {
             case .function(let function, let qualifier):
-                _ = try await registry.snapshot.version(function, qualifier: qualifier)
+                try await registry.snapshot.eventTarget(function, qualifier: qualifier, of: "A schedule")
                 let queue = AsyncQueue.pending(function)
                 let time = clock.milliseconds()
                 _ = try await store.create(QueueRecord(key: queue, kind: .internal, created: time, modified: time))

@@ -49,7 +49,7 @@ struct WatchRoutes: Sendable {
     private func create(_ request: ControlRequest) async throws -> ControlResponse {
         let wanted = try request.decode(Creation.self)
         let key = FunctionKey(account: request.caller.account, region: request.caller.region, name: wanted.function)
-        _ = try await functions.snapshot.version(key, qualifier: wanted.qualifier)
+        try await functions.snapshot.eventTarget(key, qualifier: wanted.qualifier, of: "A watched folder")
         let path = try resolve(wanted.path)
         let name = wanted.name ?? path.split(separator: "/").last.map(String.init) ?? "root"
         guard (1...63).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
