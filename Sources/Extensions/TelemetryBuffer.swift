@@ -66,7 +66,7 @@ public struct TelemetryBuffer: Sendable {
         return isFull ? since : since + Int64(subscription.timeoutMilliseconds)
     }
 
-    /// The body of the next batch if it is due; `delivered` or `failed` must follow.
+    /// The body of the next batch if it is due; `unsettled` has it until `delivered` follows.
     public mutating func take(now: Int64) -> [UInt8]? {
         guard let dueAt, dueAt <= now else { return nil }
         if isArray { pending.append(UInt8(ascii: "]")) }

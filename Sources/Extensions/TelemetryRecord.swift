@@ -28,23 +28,18 @@ public enum TelemetryRecord {
         ]))
     }
 
-    /// - Parameter errorType: nil for success.
-    public static func initRuntimeDone(_ initialization: Initialization, errorType: String? = nil, time: String) -> String {
-        event("platform.initRuntimeDone", time, .object(ended(initialization, errorType)))
+    /// Of an init that succeeded: one that fails ends its subscribers with it.
+    public static func initRuntimeDone(_ initialization: Initialization, time: String) -> String {
+        event("platform.initRuntimeDone", time, .object(succeeded(initialization)))
     }
 
-    public static func initReport(_ initialization: Initialization, milliseconds: Double, errorType: String? = nil, time: String) -> String {
+    public static func initReport(_ initialization: Initialization, milliseconds: Double, time: String) -> String {
         let metrics = JSON.object([.init("durationMs", .number(digits(milliseconds)))])
-        return event("platform.initReport", time, .object(ended(initialization, errorType) + [.init("metrics", metrics)]))
+        return event("platform.initReport", time, .object(succeeded(initialization) + [.init("metrics", metrics)]))
     }
 
-    private static func ended(_ initialization: Initialization, _ errorType: String?) -> [JSON.Member] {
-        var members: [JSON.Member] = [
-            .init("initializationType", .string(initialization.type)), .init("phase", .string("init")),
-            .init("status", .string(errorType == nil ? "success" : "error")),
-        ]
-        if let errorType { members.append(.init("errorType", .string(errorType))) }
-        return members
+    private static func succeeded(_ initialization: Initialization) -> [JSON.Member] {
+        [.init("initializationType", .string(initialization.type)), .init("phase", .string("init")), .init("status", .string("success"))]
     }
 
     public static func state(of one: ExtensionRegistry.Extension, time: String) -> String {

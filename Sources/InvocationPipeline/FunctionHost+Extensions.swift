@@ -18,8 +18,16 @@ struct Afterwork {
 struct ExtensionOutput {
     var lines = LogLineBuffer()
     var taken = 0
-    /// It is read again soon, though no invocation runs.
+    /// Somebody looks again after so long, though no invocation runs.
     var isAwaited = false
+    var pause = firstPause
+
+    static let firstPause = TimeAmount.milliseconds(100)
+    private static let longestPause = TimeAmount.milliseconds(500)
+
+    mutating func hasLooked(foundSomething: Bool) {
+        pause = foundSomething ? Self.firstPause : min(Self.longestPause, pause * 2)
+    }
 }
 
 /// Extensions: what they are started with, their time after an answer, their log.
@@ -104,13 +112,27 @@ extension FunctionHost {
         writeReport(of: call, whole)
         writeLog(call)
         let before = afterwork.record
-        let rest = whole.handlerMicroseconds - min(before.handlerMicroseconds, whole.handlerMicroseconds)
+        record(
+            environment, outcome: outcome, microseconds: whole.handlerMicroseconds - min(before.handlerMicroseconds, whole.handlerMicroseconds),
+            billedMilliseconds: whole.billedMilliseconds - min(before.billedMilliseconds, whole.billedMilliseconds),
+            peakMemoryKiB: whole.peakMemoryKiB)
+    }
+
+    func environmentShutDown(_ environment: Environment, began: NIODeadline) {
+        let nanoseconds = max(0, (NIODeadline.now() - began).nanoseconds)
+        record(
+            environment, outcome: .success, microseconds: UInt32(clamping: nanoseconds / 1000),
+            billedMilliseconds: UInt32(clamping: (nanoseconds + 999_999) / 1_000_000),
+            peakMemoryKiB: UInt32(clamping: peakBytes(environment, earlier: 0) / 1024))
+    }
+
+    /// Time in which extensions alone were at work; their processes run for the function's owner then.
+    private func record(_ environment: Environment, outcome: Outcome, microseconds: UInt32, billedMilliseconds: UInt32, peakMemoryKiB: UInt32) {
         let record = UsageRecord(
             requestID: .random(), key: version.key, version: version.version, revision: version.revision, trigger: .extensions,
-            startKind: .ready, outcome: outcome, startMilliseconds: pipeline.wallMilliseconds() - Int64(rest) / 1000,
-            handlerMicroseconds: rest, totalMicroseconds: rest,
-            billedMilliseconds: whole.billedMilliseconds - min(before.billedMilliseconds, whole.billedMilliseconds),
-            memorySize: before.memorySize, peakMemoryKiB: whole.peakMemoryKiB, cpuMicroseconds: environment.takeCPU() / 1000)
+            startKind: .ready, outcome: outcome, startMilliseconds: pipeline.wallMilliseconds() - Int64(microseconds) / 1000,
+            handlerMicroseconds: microseconds, totalMicroseconds: microseconds, billedMilliseconds: billedMilliseconds,
+            memorySize: UInt32(version.configuration.memorySize), peakMemoryKiB: peakMemoryKiB, cpuMicroseconds: environment.takeCPU() / 1000)
         do {
             try pipeline.usage.write(record)
             pipeline.initialised(record)
@@ -133,26 +155,27 @@ extension FunctionHost {
         let number = environment.workerNumber
         var output = extensionOutputs.removeValue(forKey: number) ?? ExtensionOutput()
         let request = call?.invocation.requestID
-        var hasMore = call != nil
+        var foundSomething = false
         environment.readExtensionLog { bytes in
-            hasMore = true
+            foundSomething = true
             let kept = UnsafeRawBufferPointer(rebasing: bytes.prefix(max(0, pipeline.configuration.outputLimit - output.taken)))
             output.taken += kept.count
             guard !kept.isEmpty else { return }
             output.lines.append(kept) { pipeline.writeLog(version.key, request, streamID, $0) }
         }
         if isLast { output.lines.finish { pipeline.writeLog(version.key, request, streamID, $0) } }
-        if hasMore, !isLast, !output.isAwaited {
+        output.hasLooked(foundSomething: foundSomething)
+        if !isLast, !output.isAwaited {
             output.isAwaited = true
-            readLater(environment)
+            readLater(environment, in: output.pause)
         }
         extensionOutputs[number] = output
     }
 
-    /// Extensions write after the invocation, too: as long as they do, somebody looks.
-    private func readLater(_ environment: Environment) {
+    /// Extensions write when they want to, also after the invocation: somebody looks as long as they live.
+    private func readLater(_ environment: Environment, in pause: TimeAmount) {
         let me = NIOLoopBound((self, environment), eventLoop: pipeline.loop)
-        pipeline.loop.scheduleTask(in: .milliseconds(100)) {
+        pipeline.loop.scheduleTask(in: pause) {
             let (host, environment) = me.value
             guard host.environments[environment.workerNumber] === environment else { return }
             host.extensionOutputs[environment.workerNumber]?.isAwaited = false

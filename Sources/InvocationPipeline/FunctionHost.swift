@@ -288,22 +288,29 @@ final class FunctionHost: EnvironmentOwner {
             environment.readLog { call.log.output($0) }
             writeLog(call)
             readExtensionLog(environment, of: call)
-            let limit = UInt64(version.configuration.memorySize) << 20
-            if checkMemory, now - call.dispatched > .milliseconds(80), let anonymous = environment.slot?.anonymousBytes(),
-                anonymous + environment.inheritedBytes > limit
-            {
-                // What a copy has written of what it inherited is in both: then its processes are looked at one by one.
-                environment.killLargest(above: anonymous > limit ? 0 : limit)
-            }
+            if checkMemory, now - call.dispatched > .milliseconds(80) { self.checkMemory(of: environment) }
         }
-        for (number, afterwork) in lingering { if let environment = environments[number] { readAfterwork(afterwork, environment) } }
+        for (number, afterwork) in lingering {
+            guard let environment = environments[number] else { continue }
+            readAfterwork(afterwork, environment)
+            if checkMemory { self.checkMemory(of: environment) }
+        }
         for environment in environments.values where !environment.isWaiting {
+            // Who writes more than a pipe holds waits for somebody to read.
+            if environment.runsInit, environment.isStarting { environment.readLog { writeInitLog($0) } }
             if calls[environment.workerNumber] == nil, lingering[environment.workerNumber] == nil { readExtensionLog(environment) }
             if let since = environment.endingSince, now - since > .milliseconds(20) { environment.killNow() }
             // Killing is init's work; a sandbox whose init is held up is ended by the helper.
             if let since = environment.killedSince, now - since > .seconds(10) { environment.sandbox.destroy() }
         }
         for template in templates.values { writeInitLog(template.sandbox) }
+    }
+
+    private func checkMemory(of environment: Environment) {
+        let limit = UInt64(version.configuration.memorySize) << 20
+        guard let anonymous = environment.slot?.anonymousBytes(), anonymous + environment.inheritedBytes > limit else { return }
+        // What a copy has written of what it inherited is in both: then its processes are looked at one by one.
+        environment.killLargest(above: anonymous > limit ? 0 : limit)
     }
 
     /// What only waits for requests needs nobody to look after it.

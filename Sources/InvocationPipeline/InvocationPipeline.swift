@@ -210,12 +210,14 @@ public final class InvocationPipeline: Invoker {
     }
 
     /// Waits until the version can answer.
-    public func prepare(_ key: FunctionKey, qualifier: String?, completion: @escaping (Result<Void, ServiceError>) -> Void) {
+    /// - Parameter completion: also told which revision that was, since what is known here can be a moment old; nil for none.
+    public func prepare(_ key: FunctionKey, qualifier: String?, completion: @escaping (_ revision: UInt64?, Result<Void, ServiceError>) -> Void) {
         do throws(ServiceError) {
             startTicking()
-            host(of: try snapshot.version(key, qualifier: qualifier)).prewarm(completion)
+            let version = try snapshot.version(key, qualifier: qualifier)
+            host(of: version).prewarm { completion(version.revision, $0) }
         } catch {
-            completion(.failure(error))
+            completion(nil, .failure(error))
         }
     }
 

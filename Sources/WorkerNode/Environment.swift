@@ -25,11 +25,13 @@ public protocol EnvironmentOwner: AnyObject {
     func environmentAnswered(_ environment: Environment, payload: ByteBuffer, isError: Bool)
     /// The extensions have finished what they had to do after the answer.
     func environmentAtRest(_ environment: Environment)
-    /// Its runtime, or an extension, failed in the middle of an invocation, or of what follows it. It is ending, and its
+    /// Its runtime, or an extension, failed in the middle of an invocation, or of what follows it. It is told to end next, and its
     /// extensions have some time for that; `environmentEnded` follows.
     func environmentFailed(_ environment: Environment, failure: Environment.Failure)
     /// It was told to end, or has to be ended: somebody must see to it that it does.
     func environmentEnding(_ environment: Environment)
+    /// Its extensions were told of the end at `began`, and their time for it is over. Comes before `environmentEnded`.
+    func environmentShutDown(_ environment: Environment, began: NIODeadline)
     /// Nothing of it is left. Called once, last, unless the platform could not make it.
     func environmentEnded(_ environment: Environment, exit: SandboxHandle.Exit)
     /// The platform could not make it; it never ran.
@@ -97,6 +99,8 @@ public final class Environment: SlotOccupant {
     public private(set) var answerType: String?
     /// Set when told to end, to the end of its extensions' time for that; the tick kills what has not ended by itself.
     public private(set) var endingSince: NIODeadline?
+    /// Set while its extensions have time for their end.
+    private var shutdownBegan: NIODeadline?
     /// Set when init was told to kill it.
     public private(set) var killedSince: NIODeadline?
     public let startedAt: NIODeadline
@@ -277,7 +281,9 @@ public final class Environment: SlotOccupant {
     public func end(_ reason: ShutdownReason) {
         guard isSupervised, state == .ready || state == .busy || state == .lingering else { return killNow() }
         state = .ending
-        endingSince = .now() + EnvironmentExtensions.shutdownTime
+        let now = NIODeadline.now()
+        shutdownBegan = now
+        endingSince = now + EnvironmentExtensions.shutdownTime
         setPaused(false)
         owner?.environmentEnding(self)
         extensions?.shutDown(reason, within: EnvironmentExtensions.shutdownTime)
@@ -307,10 +313,17 @@ public final class Environment: SlotOccupant {
             owner?.environmentEnding(self)
         }
         if killedSince == nil { killedSince = .now() }
+        endShutdown()
         // Asked again and again until it is reaped: init may be busy, and its socket holds only so much.
         let now = NIODeadline.now()
         if let killedAt, now - killedAt < .milliseconds(250) { return }
         killedAt = sandbox.kill(slot) ? now : nil
+    }
+
+    private func endShutdown() {
+        guard let began = shutdownBegan else { return }
+        shutdownBegan = nil
+        owner?.environmentShutDown(self, began: began)
     }
 
     /// - Parameter limit: bytes of anonymous memory that the process must exceed.
@@ -517,6 +530,7 @@ public final class Environment: SlotOccupant {
     private func endIfOver() {
         guard let exit, isStreamOver, state != .ended else { return }
         state = .ended
+        endShutdown()
         owner?.environmentEnded(self, exit: runtimeExit ?? exit)
         if let slot { sandbox.giveBack(slot) }
         slot = nil
@@ -588,8 +602,9 @@ public final class Environment: SlotOccupant {
         switch state {
         case .starting, .ready: killNow()
         case .busy, .lingering:
-            end(.failure)
+            // What the runtime wrote last and the report come before the end that the extensions are told of.
             owner?.environmentFailed(self, failure: failure)
+            end(.failure)
         case .ending, .ended: break
         }
     }

@@ -456,7 +456,7 @@ public final class SandboxHandle {
                     isForkable: message.a == 0, isInconclusive: message.a & UInt64(MC_FOUND_UNREADABLE.rawValue) != 0, findings: String(buffer: payload), cpuMicroseconds: message.b,
                     anonymousBytes: message.c << 10))
         case MC_ASSIGNED:
-            assignment(message.value == 0 ? nil : LinuxError("mounting the package in a sandbox", message.value))
+            assignment(message.value == 0 ? nil : LinuxError("giving a sandbox its function: \(stageName(Int32(truncatingIfNeeded: message.b)))", message.value))
         case MC_LISTENER:
             guard let fd = receiveDescriptor(MC_LISTENER, message.slot, where: { isSocket($0, listening: true) }) else { return }
             if message.slot == MC_TEMPLATE_SLOT {

@@ -149,6 +149,11 @@ def invoke_to_the_end(w, name, event=None):
     return request
 
 
+def afterwork(w, name):
+    """Records of the time in which extensions alone were at work."""
+    return [row for row in w.records(name) if row["trigger"] == "extensions"]
+
+
 def fault(w, name, event=None):
     answer = w.invoke(name, event or {})
     assert answer.status == 200 and answer.function_error == "Unhandled", (answer, w.log_text(2000))
@@ -208,17 +213,44 @@ while True:
     answer = w.invoke(name, {})
     assert answer.function_error is None, answer
     wait_for(w, name, "slow finished")
-
-    def rows():
-        return [row for row in w.records(name) if row["trigger"] == "extensions"]
-    wait_until(rows, 20, lambda: f"a record of what the extension took: {w.records(name)}")
-    record, after = w.record(answer.request_id), rows()[0]
+    wait_until(lambda: afterwork(w, name), 20, lambda: f"a record of what the extension took: {w.records(name)}")
+    # The environment's end may have a record of its own by now.
+    record, after = w.record(answer.request_id), max(afterwork(w, name), key=lambda row: row["billedMs"])
     assert record["trigger"] == "invoke" and record["outcome"] == after["outcome"] == "success"
     wait_for(w, name, "REPORT RequestId: " + answer.request_id)
     report = re.search(rf"REPORT RequestId: {answer.request_id}\tDuration: ([\d.]+) ms\tBilled Duration: (\d+) ms", w.logs(name))
     assert float(report[1]) >= 399 and int(report[2]) == record["billedMs"] + after["billedMs"]
     log = w.logs(name)
     assert log.index("END RequestId: " + answer.request_id) < log.index("REPORT RequestId: " + answer.request_id)
+
+
+def test_the_time_of_the_end_is_billed(w, make):
+    name = make({"late": """
+register("SHUTDOWN")
+next_event()
+time.sleep(0.3)
+"""})
+    assert w.invoke(name, {}).function_error is None
+    wait_until(lambda: afterwork(w, name), 20, lambda: f"a record of the end: {w.records(name)}")
+    record, = afterwork(w, name)
+    assert record["billedMs"] >= 300 and record["outcome"] == "success", record
+
+
+def test_an_extension_that_takes_too_much_memory_after_the_answer_is_ended(w, make):
+    name = make({"greedy": """
+register("INVOKE")
+next_event()
+held = bytearray(b"x") * (500 << 20)
+time.sleep(60)
+"""}, timeout=30)
+    assert w.invoke(name, {}).function_error is None
+    wait_until(lambda: [row for row in afterwork(w, name) if row["outcome"] == "crash"], 25, lambda: f"the end of it: {w.records(name)}")
+
+
+def test_init_may_say_more_than_a_pipe_holds(w, make):
+    name = make({"witness": WITNESS}, code="for number in range(3000): print('line', number, 'x' * 60)\n" + HANDLER)
+    w.call(name, {})
+    assert "line 2999" in w.logs(name)
 
 
 def test_extensions_that_take_longer_than_the_function_may(w, make):
@@ -381,6 +413,16 @@ say("subscribed", json.dumps(subscribe(taken)[::2]))
 while next_event()["eventType"] != "SHUTDOWN": pass
 time.sleep(0.2)
 """
+
+
+def test_a_crash_is_told_before_the_end(w, make):
+    """Though it was to be told half a minute later."""
+    name = make({"listener": LISTENER.replace("subscribe(taken)", "subscribe(taken, buffering={'timeoutMs': 30_000})").replace("0.2", "1")})
+    fault(w, name, {"exit": 3})
+    wait_for(w, name, '"platform.report"')
+    records = lines(w, name, "listener record ")
+    status = {record["type"]: record["record"].get("status") for record in records if record["type"].startswith("platform.r")}
+    assert status == {"platform.runtimeDone": "failure", "platform.report": "failure"}, records
 
 
 def test_telemetry_comes_in_order_with_the_right_request_ids(w, make):

@@ -242,10 +242,8 @@ final class EnvironmentExtensions {
         }
         try registry.asksNext(index, isWaiting: waiting[index]?.isOpen ?? false)
         waiting[index] = connection
-        if isToldOfShutdown {
-            // It was at work when the others were told.
-            return
-        }
+        // It has had its last event, and asks in vain.
+        if isToldOfShutdown { return }
         checkInitialised()
         if registry.isAtRest { handlers.atRest() }
     }

@@ -33,7 +33,8 @@ final class EnvironmentTelemetry {
         guard isOpen else { throw ExtensionFault("Telemetry.SubscriptionClosed", "Telemetry API subscription is closed already") }
         // Asked again with other terms, the new ones count.
         subscribers[index]?.close()
-        let delivery = TelemetryDelivery(subscription, loop: loop, budget: budget, timeText: settings.timeText, makeSocket: makeSocket)
+        let delivery = TelemetryDelivery(
+            subscription, loop: loop, budget: budget, account: settings.facts.account, timeText: settings.timeText, makeSocket: makeSocket)
         subscribers[index] = delivery
         for (category, record) in early where subscription.types.contains(category) { delivery.take(record) }
         tell(.platform, TelemetryRecord.subscribed(name: name, types: subscription.types, time: settings.timeText()))

@@ -10,6 +10,7 @@ final class TelemetryDelivery {
     let types: [TelemetrySubscription.Category]
     private let loop: any EventLoop
     private let budget: TelemetryBudget
+    private let account: String
     /// A socket of the environment's network, not connected; -1 where there is none.
     private let makeSocket: (@escaping (Int32) -> Void) -> Void
     private let timeText: () -> String
@@ -31,13 +32,14 @@ final class TelemetryDelivery {
     private static let connectTime = TimeAmount.seconds(1)
 
     init(
-        _ subscription: TelemetrySubscription, loop: any EventLoop, budget: TelemetryBudget, timeText: @escaping () -> String,
+        _ subscription: TelemetrySubscription, loop: any EventLoop, budget: TelemetryBudget, account: String, timeText: @escaping () -> String,
         makeSocket: @escaping (@escaping (Int32) -> Void) -> Void
     ) {
         types = subscription.types
         buffer = TelemetryBuffer(subscription)
         self.loop = loop
         self.budget = budget
+        self.account = account
         self.timeText = timeText
         self.makeSocket = makeSocket
     }
@@ -47,8 +49,8 @@ final class TelemetryDelivery {
     func take(_ record: String) {
         guard !isClosed else { return }
         let size = record.utf8.count + 2
-        guard budget.take(size) else { return buffer.drop(size - 2) }
-        guard buffer.append(record.utf8, now: Self.milliseconds()) else { return budget.giveBack(size) }
+        guard budget.take(size, for: account) else { return buffer.drop(size - 2) }
+        guard buffer.append(record.utf8, now: Self.milliseconds()) else { return budget.giveBack(size, of: account) }
         reserved += size
         arm()
     }
@@ -65,7 +67,7 @@ final class TelemetryDelivery {
         patience?.cancel()
         channel?.close(promise: nil)
         channel = nil
-        budget.giveBack(reserved)
+        budget.giveBack(reserved, of: account)
         reserved = 0
     }
 
@@ -94,6 +96,8 @@ final class TelemetryDelivery {
         isWaiting = true
         let me = NIOLoopBound(self, eventLoop: loop)
         let identity = ObjectIdentifier(channel)
+        // Before it is written: what a socket takes at once is settled at once.
+        patience = loop.scheduleTask(in: Self.answerTime) { me.value.lost(identity) }
         switch buffer.subscription.destination {
         case .http(let port, let path):
             let headers: HTTPHeaders = [
@@ -107,7 +111,6 @@ final class TelemetryDelivery {
                 if case .success = result { me.value.settled(isAccepted: true) } else { me.value.lost(identity) }
             }
         }
-        patience = loop.scheduleTask(in: Self.answerTime) { me.value.lost(identity) }
     }
 
     fileprivate func settled(isAccepted: Bool) {
@@ -118,7 +121,7 @@ final class TelemetryDelivery {
         pause = Self.firstPause
         buffer.delivered()
         let freed = buffer.isEmpty ? reserved : max(0, reserved - buffer.held)
-        budget.giveBack(freed)
+        budget.giveBack(freed, of: account)
         reserved -= freed
         if types.contains(.platform), let dropped = buffer.takeDropped() { take(TelemetryRecord.dropped(dropped, time: timeText())) }
         arm()
