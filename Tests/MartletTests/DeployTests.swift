@@ -61,6 +61,29 @@ private func withFolder(_ files: [String: String], _ body: (String) throws -> Vo
         }
     }
 
+    @Test(arguments: [
+        // What is said, what the function has, and what comes of it.
+        (nil, nil, "python3.9", "app.run", "python3.9", "app.run"), (nil, "pkg.mod.run", "python3.9", "app.run", "python3.9", "pkg.mod.run"),
+        ("python3.11", nil, "python3.9", "app.run", "python3.11", "app.run"), ("python3", nil, "python3.9", "pkg.mod.x", "python3", "pkg.mod.x"),
+        ("python3.11", "app.other", "python3.9", "app.run", "python3.11", "app.other"), (nil, "job.run", "python3.9", "app.run", "nodejs", "job.run"),
+        (nil, "job.run", "nodejs18.x", "job.handler", "nodejs18.x", "job.run"), ("nodejs20.x", nil, "nodejs18.x", "job.run", "nodejs20.x", "job.run"),
+        // Of another language, or gone from the package.
+        ("nodejs20.x", nil, "python3.9", "app.run", "nodejs20.x", "job.handler"), ("python3.11", nil, "nodejs18.x", "job.run", "python3.11", "app.handler"),
+        (nil, nil, "python3.9", "gone.run", "python3", "app.handler"), (nil, "app.x", "provided", "bootstrap", "python3", "app.x"),
+    ] as [(String?, String?, String, String, String, String)])
+    func aRedeployKeepsTheHalfThatIsNotSaid(
+        wished: String?, handler: String?, hadRuntime: String, hadHandler: String, runtime: String, chosen: String
+    ) throws {
+        var existing = DeployedFunction(function: .object([]))
+        (existing.runtime, existing.handler) = (hadRuntime, hadHandler)
+        let had = existing
+        let files = ["app.py": "def handler(e, c): pass", "pkg/mod.py": "", "job.js": "exports.handler = async () => 1"]
+        try withFolder(files) { (folder: String) throws in
+            let choice = try PackageSource(folder).choice(runtime: wished, handler: handler, existing: had)
+            #expect(choice == RuntimeChoice(runtime: runtime, handler: chosen))
+        }
+    }
+
     @Test func sameFolderGivesTheSameArchiveWhateverItsTimeStamps() throws {
         let files = ["handler.py": "def handler(e, c): pass", "lib/x.txt": "x"]
         var archives: [[UInt8]] = []

@@ -1,3 +1,4 @@
+import JSONValues
 import Testing
 
 @testable import Martlet
@@ -42,11 +43,12 @@ import Testing
         expected.env = ["WITH SPACE": "a=b # no comment\n\"ä\"", "NUMBER": "-7", "FLAG": "true", "EMPTY": "", "RAW": "C:\\raw"]
         expected.tags = ["team": "birds"]
         #expect(found == expected)
-        #expect(try file("") == FunctionFile() && file("[env]\n").env == nil && file("layers = []").layers == [])
+        #expect(try file("") == FunctionFile() && file("layers = []").layers == [])
     }
 
     @Test(arguments: [
-        ("nam = \"x\"", "line 1: unknown setting nam; did you mean name?"), ("\n[environment]\nA = 1", "line 3: unknown table [environment]"),
+        ("nam = \"x\"", "line 1: unknown setting nam; did you mean name?"), ("\n[environment]\nA = 1", "line 2: unknown table [environment]"),
+        ("[environment]", "line 1: unknown table [environment]"), ("memory = 1\n[environment]", "line 1: memory must be"),
         ("\r\n\r\nmemory = \"128\"", "line 3: memory must be a whole number from 128 to 10240 (MB)"), ("memory = 1", "128 to 10240"),
         ("name = 5", "name must be a text"), ("name = \"a b\"", "no function name"), ("url = \"open\"", "url must be one of none, iam, off"),
         ("layers = \"arn\"", "layers must be an array of texts"), ("layers = [1]", "texts in quotes, not '1]'"), ("layers = [\n\"a\"", "line 2: the array has no closing ]"),
@@ -60,6 +62,16 @@ import Testing
     func whatIsWrongIsNamedWithItsLine(text: String, reason: String) {
         let failure = #expect(throws: CommandFailure.self) { _ = try file(text) }
         #expect(failure?.description.contains(reason) == true && failure?.description.hasPrefix("f/function.toml") == true, "\(failure?.description ?? "")")
+    }
+
+    @Test func anEmptyTableSaysThatThereIsNothing() throws {
+        let found = try file("[env]\n\n[tags]")
+        #expect(found.env == [:] && found.tags == [:])
+        var function = DeployedFunction(function: .object([]))
+        (function.runtime, function.handler, function.environment, function.codeSha256) = ("python3.11", "a.b", ["A": "1"], "sha")
+        let wishes = DeployWishes(runtime: "python3.11", handler: "a.b", environment: found.env, tags: found.tags)
+        let none = JSON.object([.init("Variables", .object([]))])
+        #expect(DeployPlan(wishes, codeSha256: "sha", existing: function).configuration == [.init("Environment", none)])
     }
 
     @Test func bytesThatAreNoTextAreRefused() {

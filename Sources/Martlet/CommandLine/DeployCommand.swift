@@ -14,7 +14,7 @@ struct DeployCommand: Verb {
             martlet deploy --template <file> [--stack-name <name>] [--parameter-overrides <K=V> ...] [--dry-run] [--yes] [--delete]
             """,
         discussion: "A function.toml in the folder says what no option says: name, runtime, handler, memory, timeout, ephemeral_storage, layers, "
-            + "isolation, concurrency, url, and the tables [env] and [tags]. Runtime and handler are read from the files where those make them "
+            + "isolation, network, concurrency, url, and the tables [env] and [tags]. Runtime and handler are read from the files where those make them "
             + "plain. A requirements.txt in a folder is installed "
             + "into the package with pip. What did not change is not sent again. Ends when the function can answer. With a template, what "
             + "differs from the server is shown first, and on a terminal asked for.")
@@ -115,7 +115,7 @@ struct DeployCommand: Verb {
         var source = try PackageSource(path)
         let node = ServerFacts(try await client.send(APIRequest("GET", MartletPaths.runtimes)).json())
         let existing = try await client.find(APIRequest("GET", LambdaPaths.function(name))).map { DeployedFunction(function: try $0.json()) }
-        let choice = try choose(source, existing, settings)
+        let choice = try source.choice(runtime: settings.runtime, handler: settings.handler, existing: existing)
         let offered = try node.resolve(choice.runtime)
 
         if source.archive == nil, offered.name.hasPrefix("python"), let text = try source.content(of: "requirements.txt") {
@@ -148,23 +148,6 @@ struct DeployCommand: Verb {
             throw CommandFailure("\(name) was deployed, but cannot start: \(failure)")
         }
         if output.json { output.print(json: summary.json) } else { summary.lines(output.style).forEach(Terminal.print) }
-    }
-
-    /// A redeploy keeps how the function is run as long as the package still fits it.
-    private func choose(_ source: PackageSource, _ existing: DeployedFunction?, _ settings: FunctionFile) throws -> RuntimeChoice {
-        if let existing, settings.handler == nil, settings.runtime == nil {
-            let module = existing.handler.split(separator: ".").dropLast().joined(separator: "/")
-            let fits =
-                if existing.runtime.hasPrefix("python") {
-                    source.contains("\(module).py") || source.contains("\(module)/__init__.py")
-                } else if existing.runtime.hasPrefix("nodejs") {
-                    source.nodeFile(handler: existing.handler) != nil
-                } else {
-                    source.contains("bootstrap")
-                }
-            if fits { return RuntimeChoice(runtime: existing.runtime, handler: existing.handler) }
-        }
-        return try source.guess(runtime: settings.runtime, handler: settings.handler)
     }
 
     struct Applied {

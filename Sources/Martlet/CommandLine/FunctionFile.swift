@@ -35,7 +35,12 @@ struct FunctionFile: Hashable, Sendable {
     /// - Throws: `CommandFailure` that names file and line.
     init(parsing bytes: [UInt8], path: String) throws {
         do throws(TOMLText.Fault) {
-            for entry in try TOMLText.entries(bytes) { try take(entry) }
+            for expression in try TOMLText.expressions(bytes) {
+                switch expression {
+                case .table(let name, let line): try begin(name, line)
+                case .entry(let entry): try take(entry)
+                }
+            }
         } catch {
             throw CommandFailure("\(path), \(error)")
         }
@@ -69,10 +74,20 @@ struct FunctionFile: Hashable, Sendable {
 
     // MARK: Reading
 
+    /// A table that is there says something without an entry, too: that there are to be none.
+    private mutating func begin(_ table: String, _ line: Int) throws(TOMLText.Fault) {
+        switch table {
+        case "env": env = [:]
+        case "tags": tags = [:]
+        default:
+            throw TOMLText.Fault(line: line, reason: "unknown table [\(table)]\(suggestion(table, among: Self.tables)); there are [env] and [tags]")
+        }
+    }
+
     private mutating func take(_ entry: TOMLText.Entry) throws(TOMLText.Fault) {
         switch (entry.table, entry.key) {
-        case ("env", let key): env = (env ?? [:]).merging([key: try Self.plain(entry)]) { _, new in new }
-        case ("tags", let key): tags = (tags ?? [:]).merging([key: try Self.plain(entry)]) { _, new in new }
+        case ("env", let key): env?[key] = try Self.plain(entry)
+        case ("tags", let key): tags?[key] = try Self.plain(entry)
         case ("", "name"): name = try Self.functionName(entry)
         case ("", "runtime"): runtime = try Self.text(entry)
         case ("", "handler"): handler = try Self.text(entry)
@@ -84,11 +99,9 @@ struct FunctionFile: Hashable, Sendable {
         case ("", "network"): network = try Self.word(entry)
         case ("", "concurrency"): concurrency = try Self.integer(entry, 0...Int(Int32.max), "invocations at once")
         case ("", "url"): url = try Self.word(entry)
-        case ("", let key):
+        case (_, let key):
             let known = Self.keys + Self.tables.map { "[\($0)]" }
             throw Self.fault(entry, "unknown setting \(key)\(suggestion(key, among: Self.keys)); there are \(known.joined(separator: ", "))")
-        case (let table, _):
-            throw Self.fault(entry, "unknown table [\(table)]\(suggestion(table, among: Self.tables)); there are [env] and [tags]")
         }
     }
 

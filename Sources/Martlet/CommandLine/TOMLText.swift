@@ -18,6 +18,13 @@ enum TOMLText {
         let line: Int
     }
 
+    /// One line, or several where a value goes over them.
+    enum Expression: Hashable, Sendable {
+        /// A table's header; the table may be empty.
+        case table(String, line: Int)
+        case entry(Entry)
+    }
+
     /// What was read, and how far the reading got.
     struct Fault: Error, Hashable, CustomStringConvertible {
         let line: Int
@@ -25,12 +32,14 @@ enum TOMLText {
         var description: String { "line \(line): \(reason)" }
     }
 
-    static func entries(_ bytes: [UInt8]) throws(Fault) -> [Entry] {
+    /// In the order of the file.
+    static func expressions(_ bytes: [UInt8]) throws(Fault) -> [Expression] {
         guard let text = String(validating: bytes, as: UTF8.self) else { throw Fault(line: 1, reason: "the file is not UTF-8") }
         var reader = TOMLReader(text.unicodeScalars)
-        var entries: [Entry] = []
+        var found: [Expression] = []
         var table = ""
         var tables: Set<String> = []
+        var keys: Set<String> = []
         while reader.skipToContent() {
             let line = reader.line
             if reader.take("[") {
@@ -38,15 +47,17 @@ enum TOMLText {
                 table = try reader.key()
                 try reader.expect("]")
                 guard tables.insert(table).inserted else { throw reader.fault("the table [\(table)] is there already") }
+                keys = []
+                found.append(.table(table, line: line))
             } else {
                 let key = try reader.key()
                 try reader.expect("=")
-                guard !entries.contains(where: { $0.table == table && $0.key == key }) else { throw reader.fault("\(key) is there already") }
-                entries.append(Entry(table: table, key: key, value: try reader.value(), line: line))
+                guard keys.insert(key).inserted else { throw reader.fault("\(key) is there already") }
+                found.append(.entry(Entry(table: table, key: key, value: try reader.value(), line: line)))
             }
             try reader.endLine()
         }
-        return entries
+        return found
     }
 }
 
