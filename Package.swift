@@ -237,8 +237,8 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "AccessControl", "EventSourceMappings", "FunctionModel", "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry",
-                .product(name: "NIOEmbedded", package: "swift-nio"),
+                "AccessControl", "Auditing", "EventSourceMappings", "FunctionModel", "Gateway", "HTTPRoutes", "InvocationPipeline", "JSONValues", "LambdaAPI", "Registry",
+                "Roles", .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + http2 + nio,
             swiftSettings: strict),
     ] + sourceAdapters + fuzzing,

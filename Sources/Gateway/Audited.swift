@@ -11,19 +11,25 @@ struct Audited: Sendable {
         "AliasName", "FunctionName", "LayerName", "EventSourceArn", "EventBusName", "QueueName", "QueueUrl", "Rule", "Name", "ResourceARN", "ResourceArn", "name",
         "account", "function",
     ]
-    /// Bytes of a body that is looked into, without its archive.
-    private static let maximumBody = 256 << 10
+    /// Bytes of a body that is looked into, without its archive: as many as any request may have that uploads nothing.
+    private static let maximumBody = 8 << 20
+    /// Characters of a name that a client gives.
+    private static let maximumName = 64
 
     private let request: ControlRequest
     private let operation: String
+    /// Of a call whose operation the path does not say.
+    private let call: SharedPathCall?
 
     /// nil for a call that is not kept.
     init?(_ request: ControlRequest, _ route: ControlRoute) {
         guard route.access != .open, route.isAudited else { return nil }
-        let named = Self.operation(request, isQueryProtocol: route.hasQueryErrors)
+        call = SQSRoutes.patterns.contains(route.pattern) ? SharedPathCall(request) : nil
+        // What the client says about a path of one operation only counts for nothing.
+        let named = call.map(\.operation) ?? ServiceModel.lambda.operation(method: request.method, path: request.path, query: request.query)?.name
         guard AuditScope.covers(method: request.method, operation: named) else { return nil }
         self.request = request
-        operation = named ?? "\(route.method) \(route.pattern)"
+        operation = named.flatMap { $0.isEmpty ? nil : String($0.prefix(Self.maximumName)) } ?? "\(route.method) \(route.pattern)"
     }
 
     func entry(_ result: Result<ControlResponse, ServiceError>, time: Int64) -> AuditEntry {
@@ -43,31 +49,21 @@ struct Audited: Sendable {
             error: error)
     }
 
-    /// As AWS names it.
-    private static func operation(_ request: ControlRequest, isQueryProtocol: Bool) -> String? {
-        if let target = request.headers.first(where: { ASCIIText.equalIgnoringCase($0.name, "x-amz-target") })?.value {
-            return target.split(separator: ".").last.map { String($0.prefix(64)) }
-        }
-        // Also at a queue's own address, where older clients send their messages.
-        if isQueryProtocol {
-            return parameters(request).first { $0.name == "Action" }.map { String($0.value.prefix(64)) } ?? ""
-        }
-        return ServiceModel.lambda.operation(method: request.method, path: request.path, query: request.query)?.name
-    }
-
-    /// Of the query protocol: in the query, or in a form's body.
-    private static func parameters(_ request: ControlRequest) -> [(name: String, value: String)] {
-        guard request.body.readableBytes <= maximumBody else { return request.query }
-        return request.query + RequestRoute.parameters(Substring(String(buffer: request.body)))
-    }
-
     private var resource: String {
-        if !request.parameters.isEmpty { return request.parameters.sorted { $0.key < $1.key }.map(\.value).joined(separator: " ") }
-        let isForm = request.headers.contains { ASCIIText.equalIgnoringCase($0.name, "content-type") && $0.value.hasPrefix("application/x-www-form-urlencoded") }
-        if isForm { return Self.parameters(request).filter { Self.names.contains($0.name) }.map(\.value).joined(separator: " ") }
+        let inPath = request.parameters.sorted { $0.key < $1.key }.map(\.value)
+        // Both protocols take a queue's address from the request before they take the path's.
+        if let call { return (inPath + (call.target == nil ? Self.named(call.parameters) : inBody)).joined(separator: " ") }
+        return (inPath.isEmpty ? inBody : inPath).joined(separator: " ")
+    }
+
+    private var inBody: [String] {
         guard let body = try? UploadedArchive.withoutArchive(request.body), body.count <= Self.maximumBody, let json = try? JSON(parsing: body),
             case .object(let members) = json
-        else { return "" }
-        return members.filter { Self.names.contains($0.name) }.compactMap(\.value.string).joined(separator: " ")
+        else { return [] }
+        return Self.named(members.map { ($0.name, $0.value.string ?? "") })
+    }
+
+    private static func named(_ members: [(name: String, value: String)]) -> [String] {
+        members.filter { names.contains($0.name) && !$0.value.isEmpty }.map(\.value)
     }
 }

@@ -25,7 +25,7 @@ enum LambdaOperations {
 
     private static func validated(_ route: ControlRoute, _ model: ServiceModel) -> ControlRoute {
         let handler = route.handler
-        return ControlRoute(route.method, route.pattern, access: route.access, maximumBody: route.maximumBody, maximumRequests: route.maximumRequests) { request in
+        return route.with { request in
             if let operation = model.operation(method: request.method, path: request.path, query: request.query) {
                 try validate(request, operation)
             }

@@ -26,8 +26,48 @@ enum RoleAuthorization {
             throw ServiceError(.accessDenied, "User: \(role.arn) is not authorized to use \(request.method) \(request.path.prefix(200)): functions have AWS's operations alone")
         }
         try role.check("lambda:\(operation.name)", on: resource(request))
-        // Who gives a function a role acts with its rights.
-        if operation.name == "CreateFunction" || operation.name == "UpdateFunctionConfiguration" { try role.check("iam:PassRole", on: nil) }
+        switch operation.name {
+        case "CreateFunction", "UpdateFunctionConfiguration": try passRole(role)
+        case "UpdateFunctionCode":
+            // Martlet takes settings beside the code: they are worth the operation that is there for them.
+            let settings = members(request).map { $0.subtracting(model.members(of: operation)).subtracting(ownCodeMembers) }
+            if settings?.isEmpty != true { try role.check(settingsAction, on: resource(request)) }
+            if settings?.contains("Role") != false { try passRole(role) }
+        case "TagResource" where hasSettings(members(request, of: "Tags")): try role.check(settingsAction, on: taggedFunction(request))
+        case "UntagResource" where hasSettings(Set(request.query.filter { $0.name == "tagKeys" }.map(\.value))):
+            try role.check(settingsAction, on: taggedFunction(request))
+        default: break
+        }
+    }
+
+    private static let settingsAction = "lambda:UpdateFunctionConfiguration"
+    /// Of UpdateFunctionCode: another way to name the code.
+    private static let ownCodeMembers: Set = ["MartletSha256"]
+
+    /// Who gives a function a role acts with its rights.
+    private static func passRole(_ role: RoleSession) throws(ServiceError) { try role.check("iam:PassRole", on: nil) }
+
+    /// The names in the body, or in one of its objects; nil where they cannot be told, so that everything is asked for.
+    private static func members(_ request: ControlRequest, of name: String? = nil) -> Set<String>? {
+        guard let body = try? UploadedArchive.withoutArchive(request.body), case .object(let members)? = try? JSON(parsing: body) else { return nil }
+        guard let name else { return Set(members.map(\.name)) }
+        var found: Set<String> = []
+        // Of several with that name it is not said here which one counts.
+        for member in members where member.name == name {
+            guard case .object(let inner) = member.value else { return nil }
+            found.formUnion(inner.map(\.name))
+        }
+        return found
+    }
+
+    /// Tags of Martlet's own are settings.
+    private static func hasSettings(_ tags: Set<String>?) -> Bool { tags?.contains { $0.hasPrefix("martlet:") } != false }
+
+    /// Nil for what is no function: it has no settings in tags, and who may set them on each function may tag it so.
+    private static func taggedFunction(_ request: ControlRequest) -> String? {
+        let (account, region) = (request.caller.account, request.caller.region)
+        let target = try? FunctionTarget(request.parameters["Resource"] ?? "", qualifier: nil, account: account, region: region)
+        return target?.key.arn
     }
 
     /// Nil where the path does not name one.

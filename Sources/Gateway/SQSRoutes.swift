@@ -9,7 +9,6 @@ public struct SQSRoutes: Sendable {
     /// Requests may wait for messages for 20 s, so they have a bound of their own.
     private static let maximumRequests = 2_500
     static let patterns = ["/", "/{#Account}/{QueueName}"]
-    private static let formType: StaticString = "application/x-www-form-urlencoded"
 
     private let endpoint: SQSEndpoint
     private let eventBus: EventBusRoutes?
@@ -33,27 +32,20 @@ public struct SQSRoutes: Sendable {
     }
 
     private func answer(_ request: ControlRequest) async throws -> ControlResponse {
-        func header(_ name: StaticString) -> String? { request.headers.first { ASCIIText.equalIgnoringCase($0.name, name) }?.value }
-        let target = request.method == "POST" ? header("x-amz-target") : nil
-        if let eventBus, request.path == "/", let target, target.hasPrefix(EventBusRoutes.targetPrefix) {
-            let operation = String(target.dropFirst(EventBusRoutes.targetPrefix.count))
-            try RoleAuthorization.checkEvents(operation, request)
-            return await eventBus.answer(operation, request)
+        let call = SharedPathCall(request)
+        if let eventBus, call.service == .eventBuses {
+            try RoleAuthorization.checkEvents(call.operation, request)
+            return await eventBus.answer(call.operation, request)
         }
-        if let logs, request.path == "/", let target, target.hasPrefix(LogsRoutes.targetPrefix) {
-            let operation = String(target.dropFirst(LogsRoutes.targetPrefix.count))
-            try request.role?.check("logs:\(operation)", on: nil)
-            return await logs.answer(operation, request)
-        }
-        var parameters = request.query
-        if let type = header("content-type"), ASCIIText.equalIgnoringCase(type.prefix { $0 != ";" }, Self.formType) {
-            parameters += RequestRoute.parameters(String(decoding: request.body.readableBytesView, as: UTF8.self)[...])
+        if let logs, call.service == .logs {
+            try request.role?.check("logs:\(call.operation)", on: nil)
+            return await logs.answer(call.operation, request)
         }
         let response = await endpoint.answer(
             SQSRequest(
                 requestID: request.requestID, account: request.caller.account, region: request.caller.region,
-                path: request.path == "/" ? "" : request.path, target: target,
-                parameters: parameters, body: Array(request.body.readableBytesView), trace: request.trace,
+                path: request.path == "/" ? "" : request.path, target: call.target,
+                parameters: call.parameters, body: Array(request.body.readableBytesView), trace: request.trace,
                 authorize: Self.authorization(request)))
         return ControlResponse(status: response.status, headers: response.headers, body: ByteBuffer(bytes: response.body))
     }

@@ -231,10 +231,6 @@ public struct ConfigurationRequest: Decodable, Sendable {
         for (name, value) in environment?.variables ?? [:] where value.utf8.contains(0) {
             throw ServiceError(.invalidParameterValue, "the value of environment variable \(name) has a NUL character")
         }
-        if kept.tenancy?.isolation != nil, martletIsolation == Isolation.environment.rawValue {
-            throw ServiceError(
-                .invalidParameterValue, "TenancyConfig and the isolation 'environment' exclude each other: tenants would share execution environments")
-        }
         try refuseUnoffered()
     }
 

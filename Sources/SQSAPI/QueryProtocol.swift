@@ -35,6 +35,9 @@ enum QueryProtocol {
         }
     }
 
+    /// What a request asks for: of several the last, as of any other parameter.
+    static func action(_ parameters: [(name: String, value: String)]) -> String? { parameters.last { $0.name == "Action" }?.value }
+
     /// - Returns: the action and its parameters in the shape of the JSON protocol.
     static func request(_ parameters: [(name: String, value: String)]) throws(SQSError) -> (action: String, members: JSON) {
         guard parameters.count <= maximumParameters else { throw SQSError(.malformedInput, "the request has too many parameters") }
@@ -46,7 +49,7 @@ enum QueryProtocol {
             for step in steps { node = node.child(String(step)) }
             node.value = parameter.value
         }
-        guard let action = root.children.first(where: { $0.name == "Action" })?.node.value else {
+        guard let action = action(parameters) else {
             throw SQSError(.invalidAction, "The request must contain the parameter Action.")
         }
         return (action, members(root))

@@ -45,7 +45,8 @@ public struct SQSResponse: Sendable {
 
 /// Both protocols of SQS around its operations.
 public struct SQSEndpoint: Sendable {
-    private static let targetPrefix = "AmazonSQS."
+    /// Of `X-Amz-Target`.
+    public static let targetPrefix = "AmazonSQS."
 
     private let service: SQSService
     private let report: @Sendable (ServiceError, RequestID) -> Void
@@ -55,6 +56,9 @@ public struct SQSEndpoint: Sendable {
         self.service = service
         self.report = report
     }
+
+    /// What a request of the query protocol asks for; nil where it does not say.
+    public static func action(_ parameters: [(name: String, value: String)]) -> String? { QueryProtocol.action(parameters) }
 
     public func answer(_ request: SQSRequest) async -> SQSResponse {
         guard let target = request.target else { return await answerQuery(request) }

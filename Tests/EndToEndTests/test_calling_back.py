@@ -1,6 +1,8 @@
 """Functions that use an AWS SDK find the server that runs them, as their role."""
 
+import base64
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -190,6 +192,29 @@ def test_a_document_decides_and_a_denial_wins(owner):
     assert "with an explicit deny" in invoke()["message"]
     owner.cli("role", "delete", "limited")
     assert invoke() == {"answer": 1}
+
+
+def test_settings_beside_new_code_need_the_rights_of_settings(owner):
+    owner.create("served", ECHO)
+    owner.caller("deployer", "arn:aws:iam::123456789012:role/deployer")
+    arn = f"arn:aws:lambda:us-east-1:{owner.account}:function:served"
+    code = {"Effect": "Allow", "Action": ["lambda:UpdateFunctionCode", "lambda:TagResource", "lambda:UntagResource"], "Resource": "*"}
+    settings = {"Effect": "Allow", "Action": "lambda:UpdateFunctionConfiguration", "Resource": arn}
+    archive = base64.b64encode(zip_of({"app.py": ECHO})).decode()
+
+    def ask(method, path, **body):
+        return owner.tell("signed", "deployer", method=method, path=path, body=json.dumps(body))["answer"]
+    update = lambda **more: ask("PUT", "/2015-03-31/functions/served/code", ZipFile=archive, **more)
+    tag = lambda **tags: ask("POST", f"/2017-03-31/tags/{quote(arn, safe='')}", Tags=tags)
+    owner.put_role("deployer", code)
+    assert update()[0] == 200 and tag(team="birds")[0] == 204
+    for status, text in [update(MartletNetwork="egress"), update(Role="arn:aws:iam::123456789012:role/all"), tag(**{"martlet:network": "egress"})]:
+        assert status == 403 and "lambda:UpdateFunctionConfiguration" in text, text
+    owner.put_role("deployer", code, settings)
+    assert update(MartletNetwork="none")[0] == 200 and tag(**{"martlet:network": "none"})[0] == 204
+    status, text = update(Role="arn:aws:iam::123456789012:role/all")
+    assert status == 403 and "iam:PassRole" in text, text
+    assert owner.boto().get_function_configuration(FunctionName="served")["Role"] == ROLE
 
 
 def test_a_document_names_queues_and_buses(owner):

@@ -1,8 +1,11 @@
 """Members of a function that Lambda's API sets and Martlet keeps: returned everywhere, pinned by versions, still there after a kill."""
 
+import base64
 import json
+from urllib.parse import quote
 
 import pytest
+from botocore.exceptions import ClientError
 
 from harness.processes import wait_until
 from harness.world import ECHO, ROLE, zip_of
@@ -82,6 +85,60 @@ def test_a_function_with_tenancy_runs_for_one_tenant_at_a_time(make_world):
     w.deploy("plain", {"app.py": ECHO})
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="Remove the tenant ID"):
         client.invoke(FunctionName="plain", TenantId="blue")
+
+
+def test_there_is_no_way_by_which_tenants_share_an_environment(w, name):
+    client = w.boto()
+    archive = zip_of({"app.py": TENANT})
+    arn = client.create_function(
+        FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler", Code={"ZipFile": archive},
+        TenancyConfig={"TenantIsolationMode": "PER_TENANT"})["FunctionArn"]
+    w.deploy(f"{name}-plain", {"app.py": ECHO})
+    shared, tenancy = {"MartletIsolation": "environment"}, {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}
+    digest = {"ZipFile": base64.b64encode(archive).decode()}
+    for method, path, body in [
+        ("PUT", f"/2015-03-31/functions/{name}/configuration", shared), ("PUT", f"/2015-03-31/functions/{name}/code", {**digest, **shared}),
+        ("PUT", f"/martlet/v1/functions/{name}/settings", {"isolation": "environment"}), ("POST", f"/2017-03-31/tags/{quote(arn, safe='')}", {"Tags": {"martlet:isolation": "environment"}}),
+        ("PUT", f"/2015-03-31/functions/{name}-plain/configuration", tenancy), ("PUT", f"/2015-03-31/functions/{name}-plain/code", {**digest, **tenancy}),
+        ("POST", "/2015-03-31/functions", {"FunctionName": f"{name}-new", "Runtime": "python3.11", "Role": ROLE, "Handler": "app.handler", "Code": digest, **shared, **tenancy}),
+    ]:
+        answer = w.http(method, path, json.dumps(body).encode())
+        assert answer.status == 400 and answer.error_type == "InvalidParameterValueException" and "TenancyConfig" in answer.json["message"], (path, answer)
+    refused = w.deploy(name, {"app.py": TENANT}, "--isolation", "environment", check=False)
+    assert refused.returncode == 1 and "exclude each other" in refused.stderr
+    assert client.get_function_configuration(FunctionName=name)["TenancyConfig"] == tenancy["TenancyConfig"]
+    assert "TenancyConfig" not in client.get_function_configuration(FunctionName=f"{name}-plain")
+
+
+def test_what_cannot_name_a_tenant_is_not_sent_to_such_a_function(w, name, tmp_path):
+    client = w.boto()
+    arn = client.create_function(
+        FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler", Code={"ZipFile": zip_of({"app.py": TENANT})},
+        TenancyConfig={"TenantIsolationMode": "PER_TENANT"})["FunctionArn"]
+    plain = f"{name}-plain"
+    w.deploy(plain, {"app.py": ECHO})
+    queue = w.boto(service="sqs").create_queue(QueueName=name)["QueueUrl"]
+    source = w.boto(service="sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    mapping = client.create_event_source_mapping(EventSourceArn=source, FunctionName=plain, Enabled=False)["UUID"]
+    events = w.boto(service="events")
+    events.put_rule(Name=name, EventPattern='{"source":["a"]}')
+    for feature, ask in [
+        ("An event source mapping", lambda: client.create_event_source_mapping(EventSourceArn=source, FunctionName=name)),
+        ("An event source mapping", lambda: client.update_event_source_mapping(UUID=mapping, FunctionName=name)),
+        ("A destination", lambda: client.put_function_event_invoke_config(FunctionName=plain, DestinationConfig={"OnSuccess": {"Destination": arn}})),
+        ("A rule", lambda: events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}])),
+        ("A schedule", lambda: w.boto(service="scheduler").create_schedule(
+            Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": arn, "RoleArn": ROLE})),
+    ]:
+        with pytest.raises(ClientError, match=f"{feature} is not supported for functions with TenancyConfig"):
+            ask()
+    for feature, method, path, body in [
+        ("A webhook", "POST", "/martlet/v1/webhooks", {"name": name, "function": name, "scheme": "github"}),
+        ("A watched folder", "POST", "/martlet/v1/watches", {"path": str(tmp_path), "function": name}),
+        ("A route", "PUT", "/martlet/v1/domains/tenants.example/routes", {"route": "GET /", "function": name}),
+    ]:
+        answer = w.http(method, path, json.dumps(body).encode())
+        assert answer.status == 400 and f"{feature} is not supported for functions with TenancyConfig" in answer.json["message"], answer
 
 
 @pytest.mark.parametrize("members, words", [

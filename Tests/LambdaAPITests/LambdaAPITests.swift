@@ -134,7 +134,6 @@ import Testing
         #"{"Environment":{"Variables":{"A=B":"x"}}}"#, #"{"Environment":{"Variables":{"A":"x\u0000"}}}"#,
         #"{"PackageType":"Image"}"#,
         #"{"Architectures":["riscv"]}"#,
-        #"{"TenancyConfig":{"TenantIsolationMode":"PER_TENANT"},"MartletIsolation":"environment"}"#,
     ])
     func outOfRangeAndUnofferedMembersAreRefused(_ json: String) throws {
         #expect(try fault(json)?.code == .invalidParameterValue)

@@ -88,6 +88,9 @@ public struct ServiceModel: Sendable {
             ?? candidates.first { $0.query == nil } ?? candidates.first
     }
 
+    /// Members of the operation's request, wherever they are in it.
+    public func members(of operation: Operation) -> Set<String> { Set(shapes[operation.input]?.members.map(\.name) ?? []) }
+
     private static func matches(_ pattern: [Substring], _ segments: [some StringProtocol]) -> Bool {
         pattern.count == segments.count && zip(pattern, segments).allSatisfy { $0.first == "{" || $0 == $1 }
     }
