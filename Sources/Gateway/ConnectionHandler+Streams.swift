@@ -1,3 +1,4 @@
+import FunctionModel
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -6,6 +7,43 @@ import NIOHTTP2
 extension ConnectionHandler {
     /// Bytes of a DATA frame: what every peer takes, and the step in which one that reads slowly is seen to read at all.
     private static let frameLength = 16 * 1024
+
+    /// Bytes of a header in its compressed form: the library sends one in one frame, and this is what every peer takes.
+    static let maximumHeaderBlock = 16 * 1024
+    /// Bytes of lines that fit in, however badly they compress: the longest code of a byte has 30 bits.
+    private static let surelyFitting = 4096
+    /// The peer's say on the size of its table, which goes before a header.
+    private static let tableSizeLength = 64
+
+    /// Why a stream's header cannot be sent; nil where it can. Asked before anything is sent: the library finds out when it has
+    /// counted the header as sent, and then the connection is of no use any more.
+    private func headerFault(_ status: Int, _ fields: ByteBuffer) -> String? {
+        guard parent != nil, fields.readableBytes > Self.surelyFitting else { return nil }
+        // With no table a header takes no less than with what the connection's has by now, and the same each time.
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator(), maxDynamicTableSize: 0)
+        var block = ByteBuffer()
+        do {
+            try encoder.encode(headers: HPACKHeaders(status: status, fields: fields), to: &block)
+        } catch {
+            return "the answer's headers cannot be packed for HTTP/2: \(error)"
+        }
+        guard block.readableBytes > Self.maximumHeaderBlock - Self.tableSizeLength else { return nil }
+        return "the answer's headers take more than the \(Self.maximumHeaderBlock) bytes that HTTP/2 has for them: make them shorter or ask with HTTP/1.1"
+    }
+
+    /// Answers otherwise where the header is one that a stream cannot have.
+    /// - Returns: whether it did.
+    func refusesHeader(_ status: Int, _ fields: ByteBuffer) -> Bool {
+        guard let reason = headerFault(status, fields) else { return false }
+        // The fields for web pages may be what is too long.
+        request.cors = nil
+        switch request.target {
+        case _ where request.isRouted: answerRouteFault(502, reason: reason)
+        case .functionURL, .preflight: answerBadGateway(reason: reason)
+        case .none, .health, .invoke, .route, .message, .control: refuse(Refusal(ServiceError(.internalFailure, reason)))
+        }
+        return true
+    }
 
     func sendStreamContinue() {
         send(.headers(.init(headers: [":status": "100"])))

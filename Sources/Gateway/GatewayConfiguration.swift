@@ -31,8 +31,9 @@ public struct GatewayConfiguration: Sendable {
     public var maximumContinuationFrames = 8
     /// DATA frames without data in a row that are not the last.
     public var maximumEmptyFrames = 8
-    /// PING, SETTINGS and PRIORITY frames of one connection in 30 s, and answers to them that its peer does not read; more end
-    /// it with ENHANCE_YOUR_CALM.
+    /// PING, SETTINGS and PRIORITY frames of one connection in 30 s, and answers to them that its peer does not read; by itself
+    /// also GOAWAY, WINDOW_UPDATE and unknown frames in 30 s, beside those with which its peer reads answers. More end it with
+    /// ENHANCE_YOUR_CALM.
     public var maximumControlFrames = 1000
     /// Streams of one connection that its peer may reset in 30 s, and that may be reset for its faults in all; more end it with
     /// ENHANCE_YOUR_CALM.

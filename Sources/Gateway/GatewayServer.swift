@@ -191,6 +191,7 @@ public final class GatewayServer: Sendable {
         try? await loop.submit { self.core.value.isReady = isReady && !self.core.value.isDraining }.get()
     }
 
+    /// The counters at this moment; those of a server that has done nothing once the loop has ended.
     public func statistics() async -> GatewayStatistics {
         (try? await loop.submit {
             var statistics = self.core.value.statistics
@@ -204,7 +205,7 @@ public final class GatewayServer: Sendable {
         try? await loop.submit { self.core.value.beginDrain() }.get()
     }
 
-    /// Stops accepting, closes idle connections at once, finishes accepted requests; at the limit the rest is answered
+    /// Stops accepting, closes idle connections (those of HTTP/2 when the peer knows), finishes accepted requests; at the limit the rest is answered
     /// with 503. Returns when no connection is left.
     /// - Parameter awaitsFirst: whether connections that have sent nothing yet get a moment for their first request.
     public func shutdown(limit: TimeAmount, awaitsFirst: Bool = false) async {

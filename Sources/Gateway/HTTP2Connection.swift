@@ -4,10 +4,13 @@ import NIOHTTP2
 /// One HTTP/2 connection: what belongs to no single stream. Each stream is a channel of its own with a `ConnectionHandler`.
 ///
 /// Frames, header compression and flow control are the library's, with the bounds of `configuration(_:)`. Here is how long a
-/// connection lives and how it ends: a first GOAWAY asks the peer for no more streams, the PING behind it comes back when the
-/// peer knows, a second one then names the last stream that was taken (RFC 9113 §6.8), and the connection closes behind the
-/// last answer. Once there is no stream, the library takes none after a GOAWAY, so that then the last one is named at once.
-final class HTTP2Connection: ChannelInboundHandler {
+/// connection lives and how it ends (RFC 9113 §6.8): a first GOAWAY asks the peer for no more streams, and those that cross it
+/// are taken. The PING behind it comes back when the peer knows; a second GOAWAY then names the last stream that was taken, and
+/// the connection closes behind the last answer.
+///
+/// The library knows of none of these: once it has sent a GOAWAY it ignores the header of a new stream and takes the body behind
+/// it for a fault of the connection, with which all other streams would end. So what comes too late is refused here, one by one.
+final class HTTP2Connection: ListedHandler {
     typealias InboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
@@ -25,10 +28,12 @@ final class HTTP2Connection: ChannelInboundHandler {
     private static let farewell = HTTP2PingData(withInteger: 0x6d61_7274_6c65_7421)
 
     private let core: GatewayCore
-    private let gate = InputGate()
-    private var context: ChannelHandlerContext?
+    private let gate: FrameGate
+    var context: ChannelHandlerContext?
+    var isListed = false
     private var phase = Phase.open
     private var streams = 0
+    /// Of those that were taken.
     private var lastStreamID = HTTP2StreamID.rootStream
     private var deadline: NIODeadline
     /// The library has ended the connection for a fault of the peer.
@@ -37,6 +42,7 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     private init(core: GatewayCore) {
         self.core = core
+        gate = FrameGate(allowance: core.configuration.maximumControlFrames)
         deadline = core.loop.now + core.configuration.idleTimeout
     }
 
@@ -70,6 +76,8 @@ final class HTTP2Connection: ChannelInboundHandler {
         connection.controlFrameRateLimit.maximumCount = own.maximumControlFrames
         connection.maximumBufferedControlFrames = own.maximumControlFrames
         connection.maximumConnectionGlitches = own.maximumResets
+        // What is still on its way to a stream that was reset is no fault while the reset is remembered.
+        connection.maximumRecentlyResetStreams = own.maximumStreams * 2
         var stream = NIOHTTP2Handler.StreamConfiguration()
         stream.targetWindowSize = own.streamWindow
         stream.outboundBufferSizeHighWatermark = 64 * 1024
@@ -85,12 +93,12 @@ final class HTTP2Connection: ChannelInboundHandler {
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
     private func configure(_ stream: any Channel) throws {
-        if let id = try stream.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID) { lastStreamID = max(lastStreamID, id) }
-        guard core.hasRoomForStream else {
+        guard phase == .open || phase == .leaving, core.hasRoomForStream else {
             core.statistics.refusedStreams += 1
             try stream.pipeline.syncOperations.addHandler(StreamRefusal())
             return
         }
+        if let id = try stream.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID) { lastStreamID = max(lastStreamID, id) }
         try stream.pipeline.syncOperations.addHandlers(
             HTTP2RequestDecoder(core.configuration), ConnectionHandler(core: core, parent: self))
     }
@@ -103,34 +111,22 @@ final class HTTP2Connection: ChannelInboundHandler {
     func streamClosed() {
         streams -= 1
         guard streams == 0 else { return }
-        guard phase == .leaving || phase == .left else {
-            deadline = core.loop.now + core.configuration.idleTimeout
-            return
+        switch phase {
+        case .open: deadline = core.loop.now + core.configuration.idleTimeout
+        case .left:
+            // The library is still busy with the frame that closed the stream.
+            let bound = NIOLoopBound(self, eventLoop: core.loop)
+            core.loop.execute { bound.value.finish() }
+        // A stream may still be on its way.
+        case .leaving, .finishing, .closed: break
         }
-        // The library is still busy with the frame that closed the stream.
-        let bound = NIOLoopBound(self, eventLoop: core.loop)
-        core.loop.execute { bound.value.finish() }
     }
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        core.opened(self)
-    }
+    func list() { core.opened(self) }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        closed()
-        self.context = nil
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        closed()
-        context.fireChannelInactive()
-    }
-
-    private func closed() {
-        guard phase != .closed else { return }
+    func unlist() {
         phase = .closed
         core.closed(self)
     }
@@ -159,9 +155,9 @@ final class HTTP2Connection: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
         case _ where isFaulty: shut()
-        // A GOAWAY that cannot be sent, because one with less to promise was.
-        case is NIOHTTP2Errors.RaisedGoawayLastStreamID, is NIOHTTP2Errors.IOOnClosedConnection: shut()
-        // Concerns a stream, which has been told.
+        // A header that was not sent although the library counts it as sent: from now on the ends mean different fields by an index.
+        case is NIOHTTP2Errors.UnableToSerializeFrame, is NIOHTTP2Errors.IOOnClosedConnection: shut()
+        // A stream's, which the library resets or whose channel it tells.
         case is any NIOHTTP2Error: break
         default: context.close(promise: nil)
         }
@@ -169,52 +165,51 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     // MARK: Ending
 
-    /// Asks the peer for no more streams; the connection ends when those that are there have ended.
+    /// Asks the peer for no more streams; the connection ends when those that are there and those that cross this have ended.
     func leave() {
         guard phase == .open, let context else { return }
-        if streams == 0 { return finish() }
         phase = .leaving
         deadline = core.loop.now + core.configuration.lingerTimeout
-        write(.goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
-        write(.ping(Self.farewell, ack: false))
-        context.flush()
+        gate.sendGoAway(.maxID)
+        context.writeAndFlush(Self.wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: .ping(Self.farewell, ack: false))), promise: nil)
     }
 
     private func takeNoMore() {
-        guard phase == .leaving, let context else { return }
+        guard phase == .leaving else { return }
         phase = .left
-        write(.goAway(lastStreamID: lastStreamID, errorCode: .noError, opaqueData: nil))
-        context.flush()
+        if streams == 0 { return finish() }
+        gate.sendGoAway(lastStreamID)
     }
 
     private func finish() {
-        guard phase == .open || phase == .leaving || phase == .left, streams == 0, let context else { return }
+        guard phase == .left, streams == 0, let context else { return }
         phase = .finishing
         deadline = core.loop.now + core.configuration.writeTimeout
         // When this frame has been sent, so has every answer before it, which a close at once would drop.
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { [self] _ in self.context?.close(promise: nil) }
-        write(.goAway(lastStreamID: lastStreamID, errorCode: .noError, opaqueData: nil), promise: promise)
-        context.flush()
+        gate.sendGoAway(lastStreamID, promise: promise)
     }
 
     /// What still comes is not looked at.
     private func shut() {
-        gate.isShut = true
+        gate.shut()
         // The library may have written why, but not sent it yet.
         context?.flush()
         context?.close(promise: nil)
     }
-
-    private func write(_ payload: HTTP2Frame.FramePayload, promise: EventLoopPromise<Void>? = nil) {
-        context?.write(Self.wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: payload)), promise: promise)
-    }
 }
 
 extension HTTP2Connection: NIOHTTP2FrameDelegate {
-    /// The library reports faults of streams and of the connection alike; only the latter make it write this.
     func wroteFrame(_ frame: HTTP2Frame) {
-        if case .goAway(_, let code, _) = frame.payload, code != .noError { isFaulty = true }
+        switch frame.payload {
+        // The library reports faults of streams and of the connection alike; only the latter make it write this.
+        case .goAway: isFaulty = true
+        // Also an answer without a body: clients widen a stream's window when they begin it.
+        case .headers: gate.sent(0)
+        case .data(let part): gate.sent(part.data.readableBytes)
+        default: break
+        }
     }
 }
 
@@ -223,6 +218,7 @@ extension HTTP2Connection: GatewayConnection {
 
     func checkDeadlines(_ now: NIODeadline) {
         checkSending(now)
+        gate.renewAllowance(now)
         guard now >= deadline else { return }
         switch phase {
         case .open: leave()
@@ -256,18 +252,7 @@ extension HTTP2Connection: GatewayConnection {
     func cut() { shut() }
 }
 
-/// Stands before the frames' parser, and keeps from it what nobody will read.
-private final class InputGate: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    var isShut = false
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if !isShut { context.fireChannelRead(data) }
-    }
-}
-
-/// A stream beyond what the server takes: nothing of it was looked at, so it can be sent again.
+/// A stream that is not taken: nothing of it was looked at, so it can be sent again.
 private final class StreamRefusal: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload

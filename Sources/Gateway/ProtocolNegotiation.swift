@@ -3,49 +3,23 @@ import NIOTLS
 
 /// A connection with TLS up to the end of its handshake, which says what is spoken on it (ALPN): HTTP/2 where the peer offers
 /// it, and HTTP/1.1 for everybody else.
-final class ProtocolNegotiation: ChannelInboundHandler, RemovableChannelHandler {
+final class ProtocolNegotiation: ListedHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     private let core: GatewayCore
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
+    var isListed = false
     private var deadline = NIODeadline.distantFuture
     private var isClosing = false
-    private var isListed = false
 
     init(core: GatewayCore) { self.core = core }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        if context.channel.isActive { open() }
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        open()
-        context.fireChannelActive()
-    }
-
-    private func open() {
-        guard !isListed else { return }
-        isListed = true
+    func list() {
         deadline = core.loop.now + core.configuration.handshakeTimeout
         core.opened(self)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        ended()
-        self.context = nil
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        ended()
-        context.fireChannelInactive()
-    }
-
-    private func ended() {
-        guard isListed else { return }
-        isListed = false
-        core.closed(self)
-    }
+    func unlist() { core.closed(self) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }

@@ -35,6 +35,7 @@ public final class ServerMetrics: Sendable {
     /// By `result`: `ok`, `failed`.
     public let sandboxStarts: Family<Counter>
     public let initDuration: Family<Histogram>
+    public let http: HTTPMetrics
 
     /// - Parameter maxFunctions: functions that get series of their own; the rest are shown as `other`.
     public init(registry: MetricsRegistry = MetricsRegistry(), maxFunctions: Int = 1_000) {
@@ -98,6 +99,7 @@ public final class ServerMetrics: Sendable {
             "event_bus_deliveries_total", "Events for one target each, by what came of them.", labels: ["bus", "result"], maxSeries: 400)
         usageRecordsWritten = registry.counter("usage_records_written_total", "Usage records written to a segment.").with()
         sandboxStarts = registry.counter("sandbox_starts_total", "Sandboxes asked of the helper.", labels: ["result"], maxSeries: 8)
+        http = HTTPMetrics(registry)
         registerProcessMetrics(in: registry)
     }
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -134,6 +135,30 @@ def test_the_log_says_who_changed_what(closed):
     assert shop.key["secretAccessKey"] not in kept and "secret-of-mine" not in kept
     table = w.cli("audit", "--limit", "2").stdout.splitlines()
     assert table[0].split()[:4] == ["time", "account", "key", "from"] and len(table) == 3
+
+
+def test_nothing_that_a_client_says_keeps_a_change_out(closed):
+    w = closed
+    hider = Tenant(w, "hider")
+    sqs = hider.boto("sqs")
+    urls = [sqs.create_queue(QueueName=f"queue-{number}")["QueueUrl"] for number in range(4)]
+    hider.create("till")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for method, path, body, headers in [
+        ("DELETE", "/2015-03-31/functions/till", None, {"X-Amz-Target": "a.GetX"}),
+        ("GET", f"/?Action=DeleteQueue&QueueUrl={quote(urls[0], safe='')}", None, {"X-Amz-Target": "AmazonSQS.ListQueues"}),
+        ("POST", "/?Action=ListQueues", f"Action=DeleteQueue&QueueUrl={urls[1]}".encode(), form),
+        ("POST", "/", f"Action=DeleteQueue&Padding={'x' * 300_000}&QueueUrl={urls[2]}".encode(), form),
+        ("POST", f"/{hider.account}/queue-9", f"Action=DeleteQueue&QueueUrl={urls[3]}".encode(), form),
+        # None of the bus's messages is a change.
+        ("POST", "/events/default", b"{}", {"Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type": "b"}),
+    ]:
+        answer = hider.http(method, path, body, headers)
+        assert answer.status in (200, 202, 204), (path, answer)
+    assert not sqs.list_queues().get("QueueUrls")
+    kept = [(e["operation"], e["resource"]) for e in entries(w, "--account", hider.account)]
+    assert kept[-5:] == [
+        ("DeleteFunction", "till"), ("DeleteQueue", urls[0]), ("DeleteQueue", urls[1]), ("DeleteQueue", urls[2]), ("DeleteQueue", f"{hider.account} queue-9 {urls[3]}")]
 
 
 def test_the_log_is_there_after_kill(closed):

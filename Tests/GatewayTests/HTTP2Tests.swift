@@ -1,4 +1,5 @@
 import FunctionModel
+import InvocationPipeline
 import NIOCore
 import NIOEmbedded
 import NIOHPACK
@@ -7,6 +8,17 @@ import Testing
 
 @testable import Gateway
 
+/// How often the socket was asked for what has come.
+private final class ReadCount: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    var count = 0
+
+    func read(context: ChannelHandlerContext) {
+        count += 1
+        context.read()
+    }
+}
+
 /// Both ends of one HTTP/2 connection without sockets, on one loop whose time the test moves.
 private final class EmbeddedHTTP2 {
     let gateway: EmbeddedGateway
@@ -14,18 +26,23 @@ private final class EmbeddedHTTP2 {
     private let client: EmbeddedChannel
     private(set) var frames: [HTTP2Frame] = []
     private var lastStream: Int32 = -1
+    private var isUnaware = false
+    private let readCount = ReadCount()
 
     /// - Parameter window: bytes that the client takes on a stream before it says more.
-    init(window: Int = 65_535, configure: (inout GatewayConfiguration) -> Void = { _ in }) throws {
-        gateway = try EmbeddedGateway(configure: configure)
+    init(
+        window: Int = 65_535, functions: [FunctionRecord] = [record("hello")], configure: (inout GatewayConfiguration) -> Void = { _ in }
+    ) throws {
+        gateway = try EmbeddedGateway(functions: functions, configure: configure)
         server = EmbeddedChannel(loop: gateway.loop)
         client = EmbeddedChannel(loop: gateway.loop)
         var settings = NIOHTTP2Handler.ConnectionConfiguration()
-        settings.initialSettings = [HTTP2Setting(parameter: .initialWindowSize, value: window)]
+        settings.initialSettings = [HTTP2Setting(parameter: .initialWindowSize, value: window), HTTP2Setting(parameter: .maxHeaderListSize, value: 65_536)]
         // What is wrong is to reach the server.
         (settings.headerBlockValidation, settings.contentLengthValidation) = (.disabled, .disabled)
         settings.controlFrameRateLimit.maximumCount = 10_000
         try client.pipeline.syncOperations.addHandler(NIOHTTP2Handler(mode: .client, connectionConfiguration: settings))
+        try server.pipeline.syncOperations.addHandler(readCount)
         _ = try HTTP2Connection.configure(server, core: gateway.core)
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: 1)
         try client.connect(to: address).wait()
@@ -37,6 +54,7 @@ private final class EmbeddedHTTP2 {
 
     /// Moves bytes until nobody has more to say.
     func exchange() {
+        guard !isUnaware else { return }
         var moved = true
         while moved {
             gateway.loop.run()
@@ -44,6 +62,29 @@ private final class EmbeddedHTTP2 {
             moved = Self.move(from: server, to: client) || moved
         }
         while let frame = try? client.readInbound(as: HTTP2Frame.self) { frames.append(frame) }
+    }
+
+    /// What happens before the peers see of each other's bytes; what the client sends by then arrives first.
+    func unaware(_ act: () throws -> Void) rethrows {
+        isUnaware = true
+        try act()
+        isUnaware = false
+        exchange()
+    }
+
+    /// Whether the server's socket takes bytes.
+    func setWritable(_ isWritable: Bool) {
+        server.isWritable = isWritable
+        server.pipeline.fireChannelWritabilityChanged()
+        exchange()
+    }
+
+    /// Asks for what has come.
+    /// - Returns: whether the socket was asked.
+    func reads() -> Bool {
+        let before = readCount.count
+        server.read()
+        return readCount.count > before
     }
 
     private static func move(from source: EmbeddedChannel, to target: EmbeddedChannel) -> Bool {
@@ -226,6 +267,88 @@ private final class EmbeddedHTTP2 {
     }
 }
 
+@Suite struct HTTP2HeaderTests {
+    /// Of 13 bits each in the header's compression.
+    private static func long(_ count: Int) -> String { String(repeating: "~", count: count) }
+
+    private func expectRefused(_ peer: EmbeddedHTTP2, _ id: HTTP2StreamID, status: String, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(peer.status(id) == status && peer.hasEnded(id) && peer.reset(id) == nil, sourceLocation: sourceLocation)
+        #expect(peer.headers(id)?.first(name: "x-martlet-reason")?.contains("16384") == true, sourceLocation: sourceLocation)
+    }
+
+    @Test func whatFitsNoFrameIsABadGateway() throws {
+        let peer = try EmbeddedHTTP2()
+        let long = peer.request("GET", "/fn/hello")
+        let other = peer.request("POST", "/fn/hello", body: "one")
+        peer.gateway.invoker.answer(#"{"statusCode":200,"headers":{"x-own":"c","x-long":"\#(Self.long(20_000))"},"body":"x"}"#)
+        peer.exchange()
+        expectRefused(peer, long, status: "502")
+        // Both ends still mean the same by a header's indices.
+        peer.gateway.invoker.answer(#"{"statusCode":200,"headers":{"x-own":"c","x-other":"d"},"body":"y"}"#)
+        peer.exchange()
+        #expect(peer.headers(other)?.first(name: "x-own") == "c" && peer.headers(other)?.first(name: "x-other") == "d" && peer.body(other) == "y")
+        #expect(peer.gateway.core.statistics.requestsInFlight == 0 && !peer.isClosed && peer.farewells.isEmpty)
+    }
+
+    @Test func whatFitsAFrameIsSent() throws {
+        let peer = try EmbeddedHTTP2()
+        let id = peer.request("GET", "/fn/hello")
+        peer.gateway.invoker.answer(#"{"statusCode":200,"headers":{"x-long":"\#(String(repeating: "a", count: 24_000))"},"body":"x"}"#)
+        peer.exchange()
+        #expect(peer.status(id) == "200" && peer.headers(id)?.first(name: "x-long")?.utf8.count == 24_000)
+    }
+
+    @Test func aStreamWhoseHeaderFitsNoFrameIsABadGateway() throws {
+        var streaming = record("streaming")
+        streaming.url?.invokeMode = .responseStream
+        let peer = try EmbeddedHTTP2(functions: [streaming])
+        let id = peer.request("GET", "/fn/streaming")
+        let stream = try #require(peer.gateway.invoker.invocations.last?.stream)
+        stream.begins(ResponseStream.Head(executedVersion: "$LATEST", contentType: "application/vnd.awslambda.http-integration-response"))
+        stream.takes(ByteBuffer(string: #"{"headers":{"x-long":"\#(Self.long(20_000))"}}"# + "\0\0\0\0\0\0\0\0body"))
+        stream.takes(ByteBuffer(string: "more"))
+        peer.gateway.invoker.answer("")
+        peer.exchange()
+        expectRefused(peer, id, status: "502")
+        #expect(peer.body(id) == "Internal Server Error" && peer.gateway.core.statistics.requestsInFlight == 0)
+    }
+
+    @Test func fieldsOfACORSPolicyThatFitNoFrameAreSaidToBeTooLong() throws {
+        var open = record("open")
+        open.url?.cors = CORSPolicy(allowOrigins: ["*"], allowMethods: ["*"], allowHeaders: (0..<100).map { "x-\($0)-" + Self.long(300) })
+        let peer = try EmbeddedHTTP2(functions: [open])
+        let id = peer.request(
+            "OPTIONS", "/fn/open", [("origin", "https://a.example"), ("access-control-request-method", "GET"), ("access-control-request-headers", "x-a")])
+        expectRefused(peer, id, status: "502")
+    }
+}
+
+@Suite struct HTTP2BackPressureTests {
+    @Test func nothingIsReadWhileNothingLeaves() throws {
+        let peer = try EmbeddedHTTP2()
+        #expect(peer.reads())
+        peer.setWritable(false)
+        #expect(!peer.reads())
+        peer.setWritable(true)
+        #expect(peer.reads())
+        peer.setWritable(false)
+        peer.advance(40)
+        #expect(peer.isClosed, "who takes nothing is given up")
+    }
+
+    @Test func aStreamThatOpensWhileNothingLeavesWaits() throws {
+        let peer = try EmbeddedHTTP2()
+        peer.setWritable(false)
+        let id = peer.request("POST", "/fn/hello", body: "one")
+        #expect(peer.gateway.invoker.invocations.isEmpty)
+        peer.setWritable(true)
+        try #require(peer.gateway.invoker.pending.count == 1)
+        peer.gateway.invoker.answer("1")
+        peer.exchange()
+        #expect(peer.body(id) == "1" && peer.hasEnded(id))
+    }
+}
+
 @Suite struct HTTP2TimeTests {
     @Test func anAnswerThatNobodyTakesIsGivenUp() throws {
         let peer = try EmbeddedHTTP2(window: 0)
@@ -268,7 +391,7 @@ private final class EmbeddedHTTP2 {
         #expect(peer.body(id) == "1")
         peer.advance(80)
         #expect(peer.isClosed)
-        #expect(peer.farewells == [.init(last: id, code: .noError)])
+        #expect(peer.farewells == [.init(last: .maxID, code: .noError), .init(last: id, code: .noError)])
         #expect(peer.gateway.core.statistics.connections == 0)
     }
 
@@ -283,6 +406,51 @@ private final class EmbeddedHTTP2 {
         peer.gateway.invoker.answer("1")
         peer.exchange()
         #expect(peer.body(before) == "1" && peer.hasEnded(before) && peer.isClosed && isEmpty)
+    }
+
+    @Test func whatCrossesTheFirstGoAwayIsAnswered() throws {
+        let peer = try EmbeddedHTTP2()
+        let before = peer.request("POST", "/fn/hello", body: "one")
+        var crossing = HTTP2StreamID.rootStream
+        peer.unaware {
+            _ = peer.gateway.core.closeConnections()
+            crossing = peer.request("POST", "/fn/hello", body: "two")
+        }
+        try #require(peer.gateway.invoker.pending.count == 2)
+        #expect(peer.farewells == [.init(last: .maxID, code: .noError), .init(last: crossing, code: .noError)])
+        peer.gateway.invoker.answer("1")
+        peer.gateway.invoker.answer("2")
+        peer.exchange()
+        #expect(peer.body(before) == "1" && peer.body(crossing) == "2" && peer.hasEnded(crossing) && peer.isClosed)
+    }
+
+    @Test func whatCrossesTheGoAwayOfAnIdleConnectionIsAnswered() throws {
+        let peer = try EmbeddedHTTP2()
+        var crossing = HTTP2StreamID.rootStream
+        peer.unaware {
+            _ = peer.gateway.core.closeConnections()
+            crossing = peer.request("POST", "/fn/hello", body: "one")
+        }
+        try #require(peer.gateway.invoker.pending.count == 1)
+        peer.gateway.invoker.answer("1")
+        peer.exchange()
+        #expect(peer.body(crossing) == "1" && peer.isClosed && peer.farewells.last == .init(last: crossing, code: .noError))
+    }
+
+    /// A peer that does not answer the PING in time.
+    @Test func whatCrossesTheLastGoAwayIsRefusedAlone() throws {
+        let peer = try EmbeddedHTTP2()
+        let before = peer.request("POST", "/fn/hello", body: "one")
+        peer.unaware {
+            _ = peer.gateway.core.closeConnections()
+            peer.gateway.advance(4)
+            peer.request("POST", "/fn/hello", body: "two")
+        }
+        #expect(peer.gateway.invoker.pending.count == 1 && peer.gateway.core.statistics.refusedStreams == 1 && !peer.isClosed)
+        peer.gateway.invoker.answer("1")
+        peer.exchange()
+        #expect(peer.body(before) == "1" && peer.hasEnded(before) && peer.isClosed)
+        #expect(peer.farewells.last == .init(last: before, code: .noError))
     }
 
     @Test func pastTheLimitStreamsAreAnsweredWith503() throws {
@@ -303,6 +471,49 @@ private final class EmbeddedHTTP2 {
         #expect(!peer.isClosed)
         for _ in 0..<150 where !peer.isClosed { peer.send(.rootStream, .settings(.settings([]))) }
         #expect(peer.isClosed && peer.farewells.last?.code == .enhanceYourCalm)
+    }
+
+    @Test func windowUpdatesThatNoAnswerCallsForEndTheConnection() throws {
+        let peer = try EmbeddedHTTP2()
+        let id = peer.request("POST", "/fn/hello", body: "one")
+        for _ in 0..<1100 where !peer.isClosed { peer.send(.rootStream, .windowUpdate(windowSizeIncrement: 1)) }
+        #expect(peer.isClosed && peer.farewells.last == .init(last: .rootStream, code: .enhanceYourCalm) && !peer.hasEnded(id))
+        #expect(peer.gateway.core.statistics.requestsInFlight == 0 && peer.gateway.core.statistics.streams == 0)
+    }
+
+    @Test func windowUpdatesOfALargeAnswerDoNot() throws {
+        let peer = try EmbeddedHTTP2(window: 0)
+        let id = peer.request("POST", "/fn/hello", body: "one")
+        peer.gateway.invoker.answer("\"" + String(repeating: "a", count: 998_998) + "\"")
+        for _ in 0..<999 {
+            peer.send(id, .windowUpdate(windowSizeIncrement: 1000))
+            peer.send(.rootStream, .windowUpdate(windowSizeIncrement: 1000))
+        }
+        peer.send(id, .windowUpdate(windowSizeIncrement: 1000))
+        #expect(peer.body(id).utf8.count == 999_000 && peer.hasEnded(id) && !peer.isClosed)
+    }
+
+    @Test func oneForEachAnswerWithoutABodyDoesNot() throws {
+        let peer = try EmbeddedHTTP2()
+        for _ in 0..<1200 {
+            let id = peer.request("HEAD", "/martlet/v1/health")
+            peer.send(.rootStream, .windowUpdate(windowSizeIncrement: 1))
+            guard peer.hasEnded(id) else { break }
+        }
+        #expect(!peer.isClosed)
+    }
+
+    @Test(arguments: [1, 7, 1000])
+    func framesAreCountedHoweverTheyAreCut(_ size: Int) {
+        func frame(_ type: UInt8, _ length: Int) -> [UInt8] { [0, UInt8(length >> 8), UInt8(length & 0xFF), type, 0, 0, 0, 0, 1] + [UInt8](repeating: 8, count: length) }
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+        let bytes = preface + frame(4, 0) + frame(8, 4) + frame(0, 700) + frame(1, 20) + frame(7, 8) + frame(0x42, 3) + frame(6, 8) + frame(8, 4)
+        var counter = FrameCounter()
+        var count = 0
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            count += bytes[start..<min(start + size, bytes.count)].withUnsafeBytes { counter.feed($0) }
+        }
+        #expect(count == 4)
     }
 
     @Test func resetsEndTheConnection() throws {

@@ -14,8 +14,7 @@ import h2.settings
 from .world import Answer
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-REFUSED_STREAM = 7
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 
 
 def open_socket(w, protocols=("h2",), timeout=60):
@@ -133,10 +132,6 @@ class Client:
         assert stream in self.ended, f"reset with {self.resets[stream]}"
         headers = self.headers[stream]
         return Answer(int(headers[":status"]), Headers(headers), self.bodies.get(stream, b""))
-
-    def is_refused(self, stream):
-        """Whether the server says that it did nothing for a stream, so that it can be sent again (RFC 9113 §8.7)."""
-        return self.resets.get(stream) == REFUSED_STREAM or any(last < stream for last, _ in self.farewells)
 
     def ask(self, *arguments, **options):
         return self.answer(self.start(*arguments, **options))

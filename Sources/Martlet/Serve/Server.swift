@@ -132,9 +132,10 @@ struct Server {
                 addresses: FunctionURLAddresses(baseURL: baseURL, defaults: (configuration.account, configuration.region))),
             RouteTriggers(domains: domains, activities: calls.routes),
         ]
+        let gatewayMetrics = GatewayMetrics(metrics.http)
         let admin = AdminRoutes(
             registry: registry, packages: packages, store: store, folder: folder, prices: prices, logs: logReader, pipeline: pipeline,
-            loop: loop, facts: facts, defaultNetwork: configuration.network.standard, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics,
+            loop: loop, facts: facts, defaultNetwork: configuration.network.standard, isLoopbackOnly: configuration.listen.isLoopback, metrics: metrics, gatewayMetrics: gatewayMetrics,
             queues: QueueRoutes(events: events, registry: registry),
             triggers: TriggerRoutes(catalogs: catalogs, registry: registry, now: wallMilliseconds))
         let archives = try makeArchives(packages)
@@ -168,6 +169,7 @@ struct Server {
         _ = try? await packages.collectGarbage(keeping: registry.referencedPackages().union(layers.referencedPackages()))
         let gateway = try await GatewayServer.start(
             listeningSocket: Supervisor.listenerDescriptor, on: loop, configuration: gatewayConfiguration, services: services, isReady: false)
+        gatewayMetrics.started(gateway)
         let suspend: TenantRegistry.Subscriber = { access in
             try? await loop.submit { pipeline.value.suspendedAccounts = access.suspendedAccounts }.get()
             await gateway.apply(access)
