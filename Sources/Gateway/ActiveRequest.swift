@@ -57,6 +57,10 @@ struct ActiveRequest {
     /// The answer may come in parts.
     var isStreaming = false
     var stream: ResponseStream?
+    /// The answer goes on until its source, its client or the server ends.
+    var isOpenEnded = false
+    /// Goes on with an answer in parts when the client has taken what there is.
+    var nextPart: (() -> Void)?
     var parts = Parts.none
     /// HTTP status of an answer in parts.
     var partsStatus = 0

@@ -39,6 +39,11 @@ extension ConnectionHandler {
     }
 
     func answer(_ response: ControlResponse) {
+        var head = startAnswer(response)
+        finishAnswer(response.status, &head, body: response.body)
+    }
+
+    private func startAnswer(_ response: ControlResponse) -> ByteBuffer {
         var head = startAnswer(response.status)
         for (name, value) in response.headers where !value.utf8.contains(where: { $0 < 0x20 && $0 != 9 }) {
             head.writeString(name)
@@ -46,7 +51,7 @@ extension ConnectionHandler {
             head.writeString(value)
             head.writeStaticString("\r\n")
         }
-        finishAnswer(response.status, &head, body: response.body)
+        return head
     }
 
     /// The status line, which a stream's answer has not, and the fields that every answer has.
@@ -73,7 +78,7 @@ extension ConnectionHandler {
     }
 
     func finishAnswer(_ status: Int, _ head: inout ByteBuffer, body: ByteBuffer) {
-        guard let context else { return }
+        guard let context, !refusesHeader(status, head) else { return }
         if !request.isComplete && !canDiscardRest { request.keepAlive = false }
         if inputClosed && queue.isEmpty || core.isDraining || ignoresInput { request.keepAlive = false }
         let hasBody = status != 204 && status != 304 && status >= 200
@@ -133,14 +138,16 @@ extension ConnectionHandler {
     // MARK: Answers in parts
 
     /// Sends the head of an answer of which nobody knows yet how long it gets. `writePart` and `finishParts` follow.
-    func startParts(_ status: Int, _ head: inout ByteBuffer) {
-        guard let context else { return }
+    /// - Returns: false where the head cannot be sent; the client has been told so, and nothing follows.
+    func startParts(_ status: Int, _ head: inout ByteBuffer) -> Bool {
+        guard let context, !refusesHeader(status, head) else { return false }
         if inputClosed && queue.isEmpty || core.isDraining || ignoresInput { request.keepAlive = false }
         let hasBody = status != 204 && status != 304 && request.head.method != .HEAD
         request.partsStatus = status
         if parent != nil {
             request.parts = hasBody ? .frames : .dropped
-            return startStreamParts(status, head)
+            startStreamParts(status, head)
+            return true
         }
         // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
         if request.head.version == .http1_0 { request.keepAlive = false }
@@ -149,6 +156,42 @@ extension ConnectionHandler {
         if !request.keepAlive { head.writeStaticString("Connection: close\r\n") }
         head.writeStaticString("\r\n")
         context.writeAndFlush(Self.wrapOutboundOut(head), promise: nil)
+        return true
+    }
+
+    /// - Parameter next: the body, part by part.
+    func answer(_ response: ControlResponse, _ next: @escaping @Sendable () async -> ByteBuffer?) {
+        var head = startAnswer(response)
+        guard startParts(response.status, &head) else { return }
+        request.isOpenEnded = true
+        takePart(next)
+    }
+
+    /// Nothing tells how long an answer whose parts are asked for lasts, so a server that ends does not wait for it.
+    func endOpenAnswer() {
+        guard phase == .processing, request.isOpenEnded else { return }
+        task?.cancel()
+        task = nil
+        finishParts()
+    }
+
+    private func takePart(_ next: @escaping @Sendable () async -> ByteBuffer?) {
+        guard request.parts != .dropped, !core.isDraining else { return finishParts() }
+        let mine = sequence
+        let bound = NIOLoopBound(self, eventLoop: core.loop)
+        let loop = core.loop
+        task = Task {
+            let part = await next()
+            loop.execute { bound.value.took(part, mine, next) }
+        }
+    }
+
+    private func took(_ part: ByteBuffer?, _ mine: UInt64, _ next: @escaping @Sendable () async -> ByteBuffer?) {
+        guard isCurrent(mine) else { return }
+        task = nil
+        guard let part else { return finishParts() }
+        writePart(part)
+        if isWritable { takePart(next) } else { request.nextPart = { [self] in takePart(next) } }
     }
 
     /// A client that does not keep up holds the function back.
@@ -164,7 +207,7 @@ extension ConnectionHandler {
             context.write(Self.wrapOutboundOut(bytes), promise: nil)
             context.writeAndFlush(Self.wrapOutboundOut(ByteBuffer(staticString: "\r\n")), promise: nil)
         }
-        if !context.channel.isWritable { request.stream?.isPaused = true }
+        if !isWritable { request.stream?.isPaused = true }
     }
 
     func finishParts() {

@@ -95,6 +95,7 @@ extension ConnectionHandler: GatewayConnection {
     ///   that it has to come again.
     func closeWhenIdle(awaitsFirst: Bool) {
         request.keepAlive = false
+        endOpenAnswer()
         switch phase {
         case .idle where awaitsFirst && sequence == 0: deadline = min(deadline, core.loop.now + core.configuration.lingerTimeout)
         case .idle where queue.isEmpty: context?.close(promise: nil)

@@ -88,7 +88,7 @@ extension ConnectionHandler {
     }
 
     /// What the client is told says nothing of the function; its owner finds the reason in a header.
-    private func answerRouteFault(_ status: Int, reason: String) {
+    func answerRouteFault(_ status: Int, reason: String) {
         let text =
             switch status {
             case 429: "Too Many Requests"

@@ -124,9 +124,11 @@ extension ConnectionHandler {
         let bound = NIOLoopBound(self, eventLoop: core.loop)
         let loop = core.loop
         let handler = route.handler
-        let audit = core.audit.flatMap { keep in Audited(controlRequest, route).map { (keep, $0) } }
+        let keep = core.audit
         let now = core.wallClock
         task = Task {
+            // A form of megabytes is looked through for what it asks for, which is no work for the loop.
+            let audit = keep.flatMap { keep in Audited(controlRequest, route).map { (keep, $0) } }
             let result: Result<ControlResponse, ServiceError>
             do {
                 result = .success(try await handler(controlRequest))
@@ -147,7 +149,7 @@ extension ConnectionHandler {
         guard isCurrent(mine) else { return }
         task = nil
         switch result {
-        case .success(let response): answer(response)
+        case .success(let response): response.nextPart.map { answer(response, $0) } ?? answer(response)
         case .failure(let error):
             if error.underlying != nil { core.report(error, request.id) }
             refuse(Refusal(error))

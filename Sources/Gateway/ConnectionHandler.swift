@@ -9,7 +9,10 @@ import NIOHTTP1
 /// Nothing here leaves the event loop but the handlers of management routes. While a request is being answered the
 /// socket is read until something comes, and then no further, so what a client can pile up is bounded by one read and the
 /// kernel's buffer. Not reading at all would cost each request two system calls to say so.
-final class ConnectionHandler: ChannelDuplexHandler {
+///
+/// A stream shares its socket with others, so what it does not read waits in its channel: at most a window of the stream, and only
+/// as long as the connection's socket is read, which `FrameGate` decides.
+final class ConnectionHandler: ChannelDuplexHandler, ListedHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -48,7 +51,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let session: FunctionSession?
     /// The connection whose stream it is; nil for HTTP/1.
     let parent: HTTP2Connection?
-    private(set) var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
+    var isListed = false
     var phase = Phase.idle
     var request = ActiveRequest()
 
@@ -82,21 +86,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        if context.channel.isActive { open() }
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        open()
-        context.fireChannelActive()
-    }
-
-    private var isOpen = false
-
-    private func open() {
-        guard !isOpen else { return }
-        isOpen = true
+    func list() {
         if let parent {
             core.openedStream(self)
             parent.streamOpened()
@@ -106,18 +96,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         deadline = core.loop.now + core.configuration.idleTimeout
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        closed()
-        self.context = nil
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        closed()
-        context.fireChannelInactive()
-    }
-
-    private func closed() {
-        guard phase != .closed else { return }
+    func unlist() {
         let wasActive = request.isActive
         phase = .closed
         dropQueue()
@@ -128,7 +107,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         core.bytes.release(request.reserved)
         if wasActive { core.statistics.requestsInFlight -= 1 }
         request = ActiveRequest()
-        guard isOpen else { return }
         if let parent {
             core.closedStream(self)
             parent.streamClosed()
@@ -167,6 +145,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if context.channel.isWritable {
             unsent = nil
             request.stream?.isPaused = false
+            if let next = request.nextPart {
+                request.nextPart = nil
+                next()
+            }
             pump()
         } else {
             unsent = (Int.max, core.loop.now)
@@ -207,11 +189,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Whether an answer that is written now leaves soon. The channel of a stream that opens while its connection's socket takes
+    /// nothing says that it does; it tells the truth, and of the change, from then on.
+    var isWritable: Bool { (context?.channel.isWritable ?? false) && (parent?.isWritable ?? true) }
+
     // MARK: Input
 
     private var wantsInput: Bool {
         switch phase {
-        case .idle, .receiving, .processing, .discarding: queue.isEmpty && !ignoresInput && (context?.channel.isWritable ?? true)
+        case .idle, .receiving, .processing, .discarding: queue.isEmpty && !ignoresInput && isWritable
         case .lingering: true
         case .closed: false
         }
@@ -219,7 +205,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func canHandle(_ part: HTTPServerRequestPart) -> Bool {
         switch phase {
-        case .idle: context?.channel.isWritable ?? false
+        case .idle: isWritable
         case .receiving, .discarding: true
         case .processing, .lingering, .closed: false
         }

@@ -71,6 +71,9 @@ public struct ControlResponse: Sendable {
     /// Beside `Content-Length`, `Date`, `Connection` and `x-amzn-RequestId`, which the gateway writes itself.
     public var headers: [(name: String, value: String)]
     public var body: ByteBuffer
+    /// Gives the body's next part, nil at its end: for one that comes piece by piece instead of `body`. It is asked when the client
+    /// has taken the last, and not again once that has gone or the server is about to end; its task is cancelled then.
+    public var nextPart: (@Sendable () async -> ByteBuffer?)?
 
     public init(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer = ByteBuffer()) {
         self.status = status
@@ -142,7 +145,8 @@ public struct ControlRoute: Sendable {
     /// The same route with something around its handler.
     func with(_ handler: @escaping Handler) -> ControlRoute {
         ControlRoute(
-            method, pattern, access: access, maximumBody: maximumBody, maximumRequests: maximumRequests, hasQueryErrors: hasQueryErrors, handler: handler)
+            method, pattern, access: access, maximumBody: maximumBody, maximumRequests: maximumRequests, hasQueryErrors: hasQueryErrors,
+            isAudited: isAudited, handler: handler)
     }
 }
 

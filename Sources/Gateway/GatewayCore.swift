@@ -58,10 +58,10 @@ final class GatewayCore {
     private var clientLimiter: RateLimiter?
     private var keyLimiter: RateLimiter?
     private var connections: [ObjectIdentifier: any GatewayConnection] = [:]
+    /// Those among `connections` that come out of functions' own networks.
+    private var functionConnections = 0
     /// Of HTTP/2 connections.
     private var streams: [ObjectIdentifier: ConnectionHandler] = [:]
-    /// Of them, those that come out of functions' own networks.
-    private var functionConnections = 0
     private var sweep: RepeatedTask?
     private var whenEmpty: [EventLoopPromise<Void>] = []
     private var randomness = BufferedRandomness()
@@ -224,11 +224,12 @@ final class GatewayCore {
         isDraining = true
     }
 
-    /// Closes idle connections now and the others after their answers; completes when none is left.
+    /// Closes idle connections now, or in HTTP/2 when the peer knows, and the others after their answers; completes when none is left.
     /// - Parameter awaitsFirst: those that have not had their first request get a moment for it.
     func closeConnections(awaitsFirst: Bool = false) -> EventLoopFuture<Void> {
         beginDrain()
         isClosing = true
+        for stream in streams.values { stream.endOpenAnswer() }
         for connection in connections.values { connection.closeWhenIdle(awaitsFirst: awaitsFirst) }
         let promise = loop.makePromise(of: Void.self)
         if connections.isEmpty, streams.isEmpty { promise.succeed() } else { whenEmpty.append(promise) }

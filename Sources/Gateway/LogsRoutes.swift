@@ -8,11 +8,15 @@ public struct LogsRoutes: Sendable {
     static let targetPrefix = "Logs_20140328."
 
     private let service: LogsService
+    private let now: @Sendable () -> Int64
     private let report: @Sendable (ServiceError, RequestID) -> Void
 
-    /// - Parameter report: told of what no caller could mend.
-    public init(_ service: LogsService, report: @escaping @Sendable (ServiceError, RequestID) -> Void) {
+    /// - Parameters:
+    ///   - now: milliseconds since 1970.
+    ///   - report: told of what no caller could mend.
+    public init(_ service: LogsService, now: @escaping @Sendable () -> Int64, report: @escaping @Sendable (ServiceError, RequestID) -> Void) {
         self.service = service
+        self.now = now
         self.report = report
     }
 
@@ -20,12 +24,23 @@ public struct LogsRoutes: Sendable {
     func answer(_ operation: String, _ request: ControlRequest) async -> ControlResponse {
         do {
             let caller = LogsService.Caller(account: request.caller.account, region: request.caller.region)
-            return Self.response(200, try await service.perform(operation, try Self.body(request), caller))
+            let body = try Self.body(request)
+            if operation == "StartLiveTail" { return try await liveTail(body, request, caller) }
+            return Self.response(200, try await service.perform(operation, body, caller))
         } catch {
             let answer = logsError(error, request)
             return Self.response(
                 answer.kind.status, .object([.init("__type", .string(answer.kind.rawValue)), .init("message", .string(answer.message))]))
         }
+    }
+
+    private func liveTail(_ body: JSON, _ request: ControlRequest, _ caller: LogsService.Caller) async throws -> ControlResponse {
+        let session = try await service.startLiveTail(
+            body, requestID: request.requestID.description, sessionID: RequestID.random().description, now: now(), caller)
+        let messages = LiveTailMessages(session) { report(ServiceError(.internalFailure, "failed to read logs", underlying: $0), request.requestID) }
+        var response = ControlResponse(status: 200, headers: [("Content-Type", "application/vnd.amazon.eventstream")])
+        response.nextPart = { await messages.next() }
+        return response
     }
 
     private func logsError(_ error: any Error, _ request: ControlRequest) -> LogsError {

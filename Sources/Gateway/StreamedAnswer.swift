@@ -22,12 +22,11 @@ final class EventStreamAnswer: StreamedAnswer {
     func begins(_ head: ResponseStream.Head, on connection: ConnectionHandler) { begin(head.executedVersion, on: connection) }
 
     private func begin(_ version: String, on connection: ConnectionHandler) {
-        hasBegun = true
         var head = connection.startAnswer(200)
         head.writeStaticString("Content-Type: application/vnd.amazon.eventstream\r\n")
         head.writeField("X-Amz-Executed-Version", version)
         connection.writeTraceID(into: &head)
-        connection.startParts(200, &head)
+        hasBegun = connection.startParts(200, &head)
     }
 
     func takes(_ part: ByteBuffer, on connection: ConnectionHandler) {
@@ -48,6 +47,7 @@ final class EventStreamAnswer: StreamedAnswer {
         case .success(let result):
             let isWhole = !hasBegun
             if isWhole { begin(result.executedVersion, on: connection) }
+            guard hasBegun else { return }
             // The error that ends a stream is no part of what the function wrote.
             if isWhole { takes(result.payload, on: connection) }
             let failed = result.outcome != .success
@@ -71,7 +71,7 @@ final class FunctionURLStream: StreamedAnswer {
         case waiting
         case prelude(HTTPIntegrationPrelude)
         case body
-        /// The prelude was unusable; the client has been told.
+        /// What goes before the body was unusable; the client has been told.
         case refused
     }
 
@@ -91,11 +91,10 @@ final class FunctionURLStream: StreamedAnswer {
     }
 
     private func start(_ status: Int, _ fields: ByteBuffer, on connection: ConnectionHandler) {
-        state = .body
         var head = connection.startAnswer(status)
         connection.writeTraceID(into: &head)
         head.writeImmutableBuffer(fields)
-        connection.startParts(status, &head)
+        state = connection.startParts(status, &head) ? .body : .refused
     }
 
     func takes(_ part: ByteBuffer, on connection: ConnectionHandler) {

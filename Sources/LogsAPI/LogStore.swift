@@ -53,8 +53,12 @@ public protocol LogStore: Sendable {
     func owners(account: String, region: String) async -> [LogOwner]
 
     /// Calls `visit` for each line in the order of writing until it returns false.
-    /// - Parameter since: milliseconds since 1970; earlier lines may be left out.
-    func read(_ owner: LogOwner, since: Int64?, _ visit: @Sendable (LogEvent) -> Bool) async throws
+    /// - Parameters:
+    ///   - since: milliseconds since 1970; earlier lines are left out.
+    ///   - position: what an earlier reading returned; nil for the oldest line.
+    /// - Returns: where to go on: behind the last line, or at the one that `visit` did not want.
+    @discardableResult
+    func read(_ owner: LogOwner, since: Int64?, after position: LogPosition?, _ visit: @Sendable (LogEvent) -> Bool) async throws -> LogPosition
 
     /// Bytes of the function's log.
     func size(of owner: LogOwner) async throws -> Int

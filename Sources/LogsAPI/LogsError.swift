@@ -8,6 +8,7 @@ public struct LogsError: Error, Hashable, Sendable {
         case internalFailure = "InternalFailure"
         case invalidOperation = "InvalidOperationException"
         case invalidParameter = "InvalidParameterException"
+        case limitExceeded = "LimitExceededException"
         case resourceNotFound = "ResourceNotFoundException"
         case serialization = "SerializationException"
         case serviceUnavailable = "ServiceUnavailableException"

@@ -28,7 +28,7 @@ extension LogsService {
         let page = Guarded(EarliestEvents(limit: limit, bytes: Self.maximumPageBytes))
         for owner in group.owners {
             let function = owner.function.name
-            try await store.read(owner, since: max(start ?? 0, after?.time ?? 0)) { event in
+            try await store.read(owner, since: max(start ?? 0, after?.time ?? 0), after: nil) { event in
                 let place = LogToken.EventPlace(time: event.time, function: function, position: event.position)
                 guard event.time >= start ?? 0, event.time <= end ?? .max, after.map({ place > $0 }) ?? true,
                     names.map({ $0.contains(event.stream) }) ?? true, prefix.map({ event.stream.hasPrefix($0) }) ?? true,
@@ -112,7 +112,7 @@ extension LogsService {
         let exists = Guarded(false)
         for owner in group.owners {
             let function = owner.function.name
-            try await store.read(owner, since: nil) { event in
+            try await store.read(owner, since: nil, after: nil) { event in
                 guard event.stream == name else { return true }
                 exists.change { $0 = true }
                 let place = LogToken.EventPlace(time: event.time, function: function, position: event.position)

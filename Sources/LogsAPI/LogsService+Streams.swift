@@ -41,7 +41,7 @@ extension LogsService {
     private func streams(of owners: [LogOwner]) async throws -> [String: Stream] {
         let streams = Guarded<[String: Stream]>([:])
         for owner in owners {
-            try await store.read(owner, since: nil) { event in
+            try await store.read(owner, since: nil, after: nil) { event in
                 streams.change {
                     if $0[event.stream] == nil { $0[event.stream] = Stream(first: event.time, last: event.time) } else { $0[event.stream]?.last = event.time }
                 }

@@ -18,9 +18,11 @@ public struct LogsService: Sendable {
     }
 
     let store: any LogStore
+    let liveTails = LiveTailPlaces()
 
     public init(store: any LogStore) { self.store = store }
 
+    /// The operations with one answer; `startLiveTail` has many.
     /// - Parameter operation: `FilterLogEvents`.
     /// - Throws: `LogsError`, or what the store throws.
     public func perform(_ operation: String, _ body: JSON, _ caller: Caller) async throws -> JSON {
@@ -30,8 +32,6 @@ public struct LogsService: Sendable {
         case "DescribeLogStreams": return try await describeLogStreams(members, caller)
         case "GetLogEvents": return try await getLogEvents(members, caller)
         case "FilterLogEvents": return try await filterLogEvents(members, caller)
-        case "StartLiveTail":
-            throw LogsError(.invalidOperation, "StartLiveTail is not supported by Martlet: poll FilterLogEvents, as `aws logs tail --follow` does.")
         case _ where operation.hasPrefix("Create") || operation.hasPrefix("Put") || operation.hasPrefix("Delete"):
             throw LogsError(
                 .invalidOperation,
@@ -39,7 +39,7 @@ public struct LogsService: Sendable {
         default:
             throw LogsError(
                 .unknownOperation,
-                "\(operation.prefix(64)) is not supported by Martlet, which has DescribeLogGroups, DescribeLogStreams, GetLogEvents and FilterLogEvents.")
+                "\(operation.prefix(64)) is not supported by Martlet, which has DescribeLogGroups, DescribeLogStreams, GetLogEvents, FilterLogEvents and StartLiveTail.")
         }
     }
 
@@ -68,7 +68,7 @@ public struct LogsService: Sendable {
         return (group, owners.sorted { $0.function.name < $1.function.name })
     }
 
-    private static func name(ofGroup identifier: String, _ caller: Caller) throws(LogsError) -> String {
+    static func name(ofGroup identifier: String, _ caller: Caller) throws(LogsError) -> String {
         guard identifier.hasPrefix("arn:") else { return identifier }
         let prefix = arn(group: "", caller)
         // Another account's or region's group is none of the caller's.

@@ -1,8 +1,13 @@
 """Logs as CloudWatch Logs' clients read them."""
 
 import json
+import subprocess
+import threading
 
 import pytest
+
+from harness.processes import wait_until
+from harness.world import ACCOUNT, ROOT
 
 TALK = """
 import json
@@ -77,3 +82,107 @@ def test_what_comes_is_followed(w, talk, client):
                 start = max(start, event["timestamp"])
     for number in range(3):
         assert sum(f"followed-{number}" in message for message in seen.values()) == 1
+
+
+# MARK: Live tail
+
+ARN = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/talk"
+
+
+def live_tail(w, **arguments):
+    """Events of a session; its client would put `stream-` before the host's name, which a server of one's own does not have."""
+    session = w.boto(service="logs", inject_host_prefix=False).start_live_tail(logGroupIdentifiers=[ARN], **arguments)["responseStream"]
+    events = iter(session)
+    return session, next(events)["sessionStart"], events
+
+
+def updates_until(events, wanted):
+    """What the session shows until it shows `wanted`."""
+    seen = []
+    for event in events:
+        results = event["sessionUpdate"]["sessionResults"]
+        seen += results
+        if any(wanted in result["message"] for result in results):
+            return seen
+    raise AssertionError(f"the session ended before it showed {wanted}: {seen}")
+
+
+def test_live_tail_shows_what_is_logged_from_its_start_on(w, talk):
+    w.call(talk, {"tag": "before"})
+    session, start, events = live_tail(w)
+    assert start["logGroupIdentifiers"] == [ARN] and start["sessionId"] and start["requestId"]
+    first = next(events)["sessionUpdate"]
+    assert first["sessionMetadata"] == {"sampled": False}
+    w.call(talk, {"tag": "live-1", "n": 3})
+    seen = first["sessionResults"] + updates_until(events, "live-1")
+    w.call(talk, {"tag": "live-2"})
+    seen += updates_until(events, "live-2")
+    session.close()
+    messages = [result["message"] for result in seen]
+    assert sum("live-1" in message for message in messages) == 3 and sum("live-2" in message for message in messages) == 1
+    assert not any("before" in message for message in messages)
+    assert {result["logGroupIdentifier"] for result in seen} == {ARN} and all("[$LATEST]" in result["logStreamName"] for result in seen)
+
+
+def test_live_tail_shows_only_what_its_pattern_asks_for(w, talk):
+    session, start, events = live_tail(w, logEventFilterPattern='{ $.level = "error" && $.tag = "chosen" }')
+    assert start["logEventFilterPattern"].startswith("{ $.level")
+    w.call(talk, {"tag": "chosen", "n": 4})
+    seen = updates_until(events, '"i": 3')
+    session.close()
+    assert [json.loads(result["message"])["i"] for result in seen] == [1, 3]
+
+
+def test_live_tail_refuses_as_the_service_does(w, talk):
+    client = w.boto(service="logs", inject_host_prefix=False)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.start_live_tail(logGroupIdentifiers=[ARN + "-none"])
+    with pytest.raises(client.exceptions.InvalidParameterException, match="asterisk"):
+        client.start_live_tail(logGroupIdentifiers=[ARN + ":*"])
+
+
+def test_an_account_has_so_many_live_tails_and_a_client_that_goes_makes_room(w, talk):
+    sessions = [live_tail(w) for _ in range(15)]
+    client = w.boto(service="logs", inject_host_prefix=False)
+    with pytest.raises(client.exceptions.LimitExceededException):
+        client.start_live_tail(logGroupIdentifiers=[ARN])
+    for session, _, _ in sessions:
+        session.close()
+
+    def has_room():
+        try:
+            session, _, _ = live_tail(w)
+        except client.exceptions.LimitExceededException:
+            return False
+        session.close()
+        return True
+    wait_until(has_room, 30, "room for a live tail")
+
+
+def test_the_aws_cli_tails_live(w, talk):
+    environment = {**w.client_environment(), "AWS_DISABLE_HOST_PREFIX_INJECTION": "true", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [ROOT / ".build/venv/bin/aws", "--endpoint-url", w.endpoint, "logs", "start-live-tail", "--log-group-identifiers", ARN],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
+    reader.start()
+
+    def shown():
+        # Nothing tells when the session has begun.
+        w.call(talk, {"tag": "by-cli"})
+        return any("by-cli" in line for line in lines)
+    try:
+        wait_until(shown, 60, lambda: f"a line of the log: {lines}", 0.2)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_server_that_ends_ends_live_tails(make_world):
+    w = make_world()
+    w.create("talk", TALK)
+    _, _, events = live_tail(w)
+    next(events)
+    w.terminate()
+    assert all("sessionUpdate" in event for event in events)

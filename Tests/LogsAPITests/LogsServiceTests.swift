@@ -12,8 +12,9 @@ private struct FakeStore: LogStore {
         logs.map(\.owner).filter { $0.function.account == account && $0.function.region == region }
     }
 
-    func read(_ owner: LogOwner, since: Int64?, _ visit: @Sendable (LogEvent) -> Bool) async throws {
-        for event in logs.first(where: { $0.owner == owner })?.events ?? [] { guard visit(event) else { return } }
+    func read(_ owner: LogOwner, since: Int64?, after position: LogPosition?, _ visit: @Sendable (LogEvent) -> Bool) async throws -> LogPosition {
+        for event in logs.first(where: { $0.owner == owner })?.events ?? [] { guard visit(event) else { return event.position } }
+        return LogPosition(file: .max, offset: 0)
     }
 
     func size(of owner: LogOwner) async throws -> Int { logs.first { $0.owner == owner }?.events.reduce(0) { $0 + $1.message.utf8.count } ?? 0 }
@@ -117,7 +118,7 @@ private struct FakeStore: LogStore {
         ("GetLogEvents", #"{"logGroupName":"/aws/lambda/a"}"#, .invalidParameter),
         ("GetLogEvents", #"{"logGroupName":"/aws/lambda/a","logStreamName":"none"}"#, .resourceNotFound),
         ("DescribeLogStreams", #"{"logGroupName":"/aws/lambda/a","orderBy":"LastEventTime","logStreamNamePrefix":"s"}"#, .invalidParameter),
-        ("DescribeLogGroups", #"{"limit":51}"#, .invalidParameter), ("PutLogEvents", "{}", .invalidOperation), ("StartLiveTail", "{}", .invalidOperation),
+        ("DescribeLogGroups", #"{"limit":51}"#, .invalidParameter), ("PutLogEvents", "{}", .invalidOperation),
         ("StartQuery", "{}", .unknownOperation),
     ])
     func refusalsNameTheirKind(_ operation: String, _ body: String, _ kind: LogsError.Kind) async throws {
