@@ -292,6 +292,14 @@ def test_an_ordinary_user_is_served_or_told_in_one_sentence(make_world, scratch,
     if any(runtime["name"].startswith("nodejs") for runtime in w.http("GET", "/martlet/v1/node").json["runtimes"]):
         w.cli("deploy", "node", SAMPLES / "HelloNode")
         assert w.call("node", {"name": "Ada"})["message"] == "Hello, Ada!"
+    # A network needs root, and who asks for one is told that there is none.
+    w.create("dials", "import socket\ndef handler(event, context):\n    socket.create_connection(('203.0.113.1', 80), 2)\n",
+             Tags={"martlet:network": "egress"})
+    told = subprocess.run([binary, "doctor"], capture_output=True, text=True, user=65534, group=65534, extra_groups=[], cwd="/",
+                          env={**os.environ, "HOME": str(folder)}).stdout
+    assert "Not started as root: functions have no network" in told, told
+    assert w.describe("dials")["network"].startswith("none, because"), w.describe("dials")
+    assert "unreachable" in w.invoke("dials").json["errorMessage"]
     # Nobody but an rlimit bounds memory here.
     w.create("hog", "def handler(event, context): return len(b'x' * (event << 20))")
     assert w.call("hog", 8) == 8 << 20

@@ -108,6 +108,19 @@ def test_metrics_count_invocations(w, echo):
     assert count() == before + 5
 
 
+def test_metrics_count_what_the_listener_sees(w, echo):
+    def sample(name):
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", w.http("GET", "/metrics").text, re.M)[1])
+    names = ("http_requests_total", 'http_responses_total{class="2xx"}', 'http_responses_total{class="4xx"}', "http_connections_accepted_total")
+    before = [sample(name) for name in names]
+    assert w.http("GET", "/2015-03-31/functions/there-is-none").status == 404
+    rises = [sample(name) - number for name, number in zip(names, before)]
+    assert all(rise >= 1 for rise in rises), dict(zip(names, rises))
+    # Of the question itself.
+    assert sample("http_requests_in_flight") >= 1 and sample("http_connections") >= 1
+    assert sample("http_streams") == 0 and sample('http_refused_total{what="connection"}') == 0 and sample("http_timeouts_total") >= 0
+
+
 def test_metrics_show_init_and_forget_a_deleted_function(w):
     name = "short-lived"
     w.create(name, ECHO)

@@ -26,6 +26,7 @@ struct AdminRoutes: Sendable {
     let defaultNetwork: NetworkAccess
     let isLoopbackOnly: Bool
     let metrics: ServerMetrics
+    let gatewayMetrics: GatewayMetrics
     let queues: QueueRoutes
     let triggers: TriggerRoutes
 
@@ -122,18 +123,17 @@ struct AdminRoutes: Sendable {
 
     private func ready(_ request: ControlRequest) async throws -> ControlResponse {
         let key = key(request)
+        let qualifier = request.value("Qualifier")
         while true {
-            let revision = try await registry.snapshot.record(key).latest.revision
-            let promise = loop.makePromise(of: Void.self)
-            loop.execute {
-                pipeline.value.prepare(key, qualifier: request.value("Qualifier")) { result in promise.completeWith(result.mapError { $0 as any Error }) }
-            }
-            do { try await promise.futureResult.get() } catch {
-                let latest = try await registry.snapshot.record(key).latest
+            let promise = loop.makePromise(of: (revision: UInt64?, result: Result<Void, ServiceError>).self)
+            loop.execute { pipeline.value.prepare(key, qualifier: qualifier) { promise.succeed(($0, $1)) } }
+            let (revision, result) = try await promise.futureResult.get()
+            if case .failure(let error) = result {
+                let current = try await registry.snapshot.version(key, qualifier: qualifier)
                 // Somebody deployed meanwhile: what is asked for is that the function can answer, with whichever code is newest.
-                if latest.revision != revision { continue }
+                if current.revision != revision { continue }
                 // The description carries the init error; a failure that is not init's is thrown.
-                let host = try await loop.submit { pipeline.value.describe(latest) }.get()
+                let host = try await loop.submit { pipeline.value.describe(current) }.get()
                 guard host?.initError != nil else { throw error }
             }
             return .json(text: Array(try await description(of: key).utf8))
@@ -260,6 +260,7 @@ struct AdminRoutes: Sendable {
         metrics.setPools(pools)
         await queues.measure(metrics)
         await triggers.measure(metrics)
+        await gatewayMetrics.measure()
         return .text(String(decoding: metrics.registry.render(), as: UTF8.self), type: MetricsRegistry.contentType)
     }
 }
