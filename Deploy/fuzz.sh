@@ -42,6 +42,8 @@ seed() {
     esac
 }
 
+# Swift's own account of a crash would come before libFuzzer keeps the input.
+export SWIFT_BACKTRACE=enable=no
 found=0
 for name in "${chosen[@]}"; do
     corpus=.build/fuzz/corpus/$name
