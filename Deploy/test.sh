@@ -79,9 +79,9 @@ for folder in Runtimes/*/tests; do
 done
 selection=
 if $quick; then selection=" and not long"; fi
-# Most of their time the tests wait: two files at a time.
-run_pytest SandboxSecurityTests Tests/SandboxSecurityTests -m "not alone$selection" -n 2 --dist loadfile
-run_pytest EndToEndTests Tests/EndToEndTests -m "not alone$selection" -n 2 --dist loadfile
+# Most of their time the tests wait: three files at a time.
+run_pytest SandboxSecurityTests Tests/SandboxSecurityTests -m "not alone$selection" -n 3 --dist loadfile
+run_pytest EndToEndTests Tests/EndToEndTests -m "not alone$selection" -n 3 --dist loadfile
 run_pytest EndToEndTests-alone Tests/EndToEndTests -m "alone$selection"
 
 step "results"

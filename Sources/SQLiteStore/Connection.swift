@@ -70,7 +70,8 @@ final class Connection {
         try setting("foreign_keys", to: "ON", reads: "1")
         // Sorting must not depend on a temporary folder that this process may not have.
         try setting("temp_store", to: "MEMORY", reads: "2")
-        // Request IDs are random: with SQLite's 2 MB, the ledger's index spills in the middle of a transaction.
+        // Deduplication keys, and the messages of many queues, come in no order: with SQLite's 2 MB the pages of their indexes spill in
+        // the middle of a transaction.
         try setting("cache_size", to: "-8192")
         try execute("PRAGMA journal_size_limit = 67108864")
     }

@@ -13,10 +13,12 @@ struct FunctionLogStore: LogStore {
             .map { LogOwner(function: $0.key, customGroup: $0.latest.configuration.logging.group, created: $0.created) }
     }
 
-    func read(_ owner: LogOwner, since: Int64?, _ visit: @Sendable (LogEvent) -> Bool) async throws {
+    func read(
+        _ owner: LogOwner, since: Int64?, after position: LogPosition?, _ visit: @Sendable (LogEvent) -> Bool
+    ) async throws -> LogPosition {
         let shared = owner.customGroup == nil ? nil : owner.function.name
         var names: [LogStreamID: String] = [:]
-        var cursor: LogCursor?
+        var cursor = position.map { LogCursor(file: $0.file, offset: $0.offset) }
         while true {
             let page = try await reader.lines(of: owner.function, since: since, after: cursor, limit: FunctionLogReader.maximumLimit)
             for (line, position) in zip(page.lines, page.positions) {
@@ -24,12 +26,11 @@ struct FunctionLogStore: LogStore {
                 let name = names[id] ?? id.name(function: shared)
                 names[id] = name
                 // As Lambda's own lines: each ends with a line feed.
-                let event = LogEvent(
-                    time: line.timeMilliseconds, stream: name, message: line.text + "\n",
-                    position: LogPosition(file: position.file, offset: position.offset))
-                guard visit(event) else { return }
+                let position = LogPosition(file: position.file, offset: position.offset)
+                let event = LogEvent(time: line.timeMilliseconds, stream: name, message: line.text + "\n", position: position)
+                guard visit(event) else { return position }
             }
-            guard page.isPartial else { return }
+            guard page.isPartial else { return LogPosition(file: page.next.file, offset: page.next.offset) }
             cursor = page.next
         }
     }
