@@ -60,7 +60,7 @@ class Broker:
     def environment(self):
         return dict(os.environ)
 
-    def start(self, limit=60):
+    def start(self, limit=120):
         with open(self.folder / "broker.log", "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=self.environment(), cwd=self.folder)
@@ -79,13 +79,15 @@ class Broker:
     def stop(self):
         """As an administrator would: what it was given stays."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(90)
+        OWN.pop(self.process.pid, None)
 
     def close(self):
         if self.process is not None and self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            OWN.pop(self.process.pid, None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- what a mapping says
@@ -169,7 +171,7 @@ class Redis(Broker):
 
     def await_no_reader(self, name, mapping):
         with self.client() as client:
-            wait_until(lambda: not any(c["cmd"].startswith("xreadgroup") for c in client.client_list()), 20, "the reader has left")
+            wait_until(lambda: not any(c["cmd"].startswith("xreadgroup") for c in client.client_list()), 60, "the reader has left")
 
     def filter(self, pattern):
         # A field that is an object may be looked into.
@@ -289,7 +291,7 @@ class RabbitMQ(Broker):
             with self.channel():
                 return True
 
-    def start(self, limit=60):
+    def start(self, limit=120):
         if self.mapper is None:
             # Otherwise the server starts one that outlives it.
             self.mapper = subprocess.Popen(["epmd", "-port", str(self.mapper_port), "-address", "127.0.0.1"], start_new_session=True)
@@ -298,8 +300,10 @@ class RabbitMQ(Broker):
 
     def close(self):
         super().close()
-        self.mapper.kill()
-        self.mapper.wait()
+        if self.mapper is not None:
+            self.mapper.kill()
+            self.mapper.wait()
+            OWN.pop(self.mapper.pid, None)
 
     def make(self, name):
         with self.channel() as channel:
@@ -350,7 +354,7 @@ class MQTT(Broker):
         client.loop_start()
         try:
             for text in texts:
-                client.publish(f"{name}/made", text.encode(), qos=1).wait_for_publish(20)
+                client.publish(f"{name}/made", text.encode(), qos=1).wait_for_publish(60)
         finally:
             client.disconnect()
             client.loop_stop()
@@ -359,12 +363,12 @@ class MQTT(Broker):
         return super().mapping(f"{name}/#", **options)
 
     def await_reader(self, name, mapping):
-        wait_until(lambda: f"{mapping} 1 {name}/#" in self.whole_log(), 30, lambda: f"subscribed\n{self.log()}")
+        wait_until(lambda: f"{mapping} 1 {name}/#" in self.whole_log(), 60, lambda: f"subscribed\n{self.log()}")
 
     def await_no_reader(self, name, mapping):
         wait_until(
             lambda: self.whole_log().rfind(f"Client {mapping} closed") > self.whole_log().rfind(f"{mapping} 1 {name}/#")
-            or self.whole_log().rfind(f"Client {mapping} disc") > self.whole_log().rfind(f"{mapping} 1 {name}/#"), 30, lambda: f"closed\n{self.log()}")
+            or self.whole_log().rfind(f"Client {mapping} disc") > self.whole_log().rfind(f"{mapping} 1 {name}/#"), 60, lambda: f"closed\n{self.log()}")
 
     def whole_log(self):
         return (self.folder / "broker.log").read_text(errors="replace")
@@ -396,7 +400,7 @@ class Kafka(Broker):
     MOCK = (
         "import confluent_kafka, sys, time\n"
         "cluster = confluent_kafka.Producer({'test.mock.num.brokers': 1, 'bootstrap.servers': 'none'})\n"
-        "broker, = cluster.list_topics(timeout=20).brokers.values()\n"
+        "broker, = cluster.list_topics(timeout=60).brokers.values()\n"
         "print('listening', broker.port, flush=True)\n"
         "while True: time.sleep(3600)\n")
 
@@ -420,7 +424,7 @@ class Kafka(Broker):
     def make(self, name):
         from confluent_kafka import Producer
         # Whoever asks for a topic makes it.
-        Producer({"bootstrap.servers": f"127.0.0.1:{self.port}"}).list_topics(name, timeout=20)
+        Producer({"bootstrap.servers": f"127.0.0.1:{self.port}"}).list_topics(name, timeout=60)
 
     def publish(self, name, *texts):
         from confluent_kafka import Producer
@@ -429,15 +433,15 @@ class Kafka(Broker):
         for text in texts:
             producer.produce(
                 name, text.encode(), key=b"key", partition=0, headers={"kind": b"test"}, on_delivery=lambda error, _: error and failures.append(error))
-        left = producer.flush(30)
+        left = producer.flush(60)
         assert not left and not failures, failures
 
     def unsettled(self, name, mapping):
         from confluent_kafka import Consumer, TopicPartition
         reader = Consumer({"bootstrap.servers": f"127.0.0.1:{self.port}", "group.id": mapping})
         try:
-            committed, = reader.committed([TopicPartition(name, 0)], timeout=20)
-            low, high = reader.get_watermark_offsets(TopicPartition(name, 0), timeout=20)
+            committed, = reader.committed([TopicPartition(name, 0)], timeout=60)
+            low, high = reader.get_watermark_offsets(TopicPartition(name, 0), timeout=60)
             return high - max(committed.offset, low)
         finally:
             reader.close()
@@ -501,7 +505,7 @@ class Secured:
     user, password = "shop", "pass word/"
     line = None
 
-    def start(self, limit=60):
+    def start(self, limit=120):
         if not (self.folder / "ca.pem").exists():
             make_certificate(self.folder, "ca.pem")
         super().start(limit)

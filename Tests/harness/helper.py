@@ -34,7 +34,7 @@ def message(op, slot=0, value=0, a=0, b=0, payload=b"", length=None):
     return HEAD.pack(op, slot, value, len(payload) if length is None else length, a, b, 0, 0) + payload
 
 
-def receive(connection, limit=15):
+def receive(connection, limit=60):
     """One message; None at the end."""
     connection.settimeout(limit)
     data, descriptors = b"", []
@@ -83,7 +83,7 @@ class Sandbox:
         pidfd = os.pidfd_open(pid)
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: processes.Process(pid).state == "T", 5, "init is stopped")
+            wait_until(lambda: processes.Process(pid).state == "T", 30, "init is stopped")
             line = libc.syscall(438, pidfd, INIT_TO_HELPER, 0)  # pidfd_getfd
             if line < 0:
                 raise OSError(ctypes.get_errno(), "pidfd_getfd")
@@ -149,7 +149,7 @@ class Helper:
         theirs.close()
         for fd in (read, *high):
             os.close(fd)
-        assert receive(self.socket, 60).op == READY
+        assert receive(self.socket).op == READY
         return self
 
     def inits(self):
@@ -164,18 +164,18 @@ class Helper:
             os.close(self.lifetime)
             self.lifetime = None
 
-    def assert_ends(self, limit=20):
+    def assert_ends(self, limit=60):
         self.end()
-        below = [p.pid for p in processes.descendants(self.process.pid)]
+        below = processes.descendants(self.process.pid)
         self.process.wait(limit)
         self.process.stderr.close()
-        wait_until(lambda: not [p for p in below if pathlib.Path(f"/proc/{p}").exists() and not processes.all_processes()[p].zombie], 10, "its sandboxes gone")
+        wait_until(lambda: all(p.has_ended for p in below), 30, lambda: f"its sandboxes are gone: {below}")
 
     def close(self):
         if self.process is not None:
             self.end()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(15)
+                self.process.wait(60)
             if self.alive():
                 self.process.kill()
                 self.process.wait()

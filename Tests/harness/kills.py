@@ -24,7 +24,7 @@ def under_load(w, senders, stop, dice, *, kills, between, longest):
     try:
         for kill in range(kills):
             before = [len(sender.accepted) for sender in senders]
-            wait_until(lambda: all(len(s.accepted) > count + between for s, count in zip(senders, before)), 60,
+            wait_until(lambda: all(len(s.accepted) > count + between for s, count in zip(senders, before)), 120,
                        lambda: f"events of all senders are accepted: {before}\n{w.log_text(3000)}")
             time.sleep(dice.random() * longest)
             if kill % 2:
@@ -33,9 +33,9 @@ def under_load(w, senders, stop, dice, *, kills, between, longest):
                 w.start()
             else:
                 # The server alone: the supervisor starts it again.
-                os.kill(wait_until(lambda: w.family().server, 10, "a server"), signal.SIGKILL)
+                os.kill(wait_until(lambda: w.family().server, 60, "a server"), signal.SIGKILL)
     finally:
         stop.set()
         for sender in senders:
-            sender.join(30)
-    wait_until(lambda: w.health() == 200, 30, "the last start")
+            sender.join(60)
+    wait_until(lambda: w.health() == 200, 60, "the last start")

@@ -14,6 +14,10 @@ def become_subreaper():
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
+# What reading of a process says that ends meanwhile.
+GONE = (OSError, ValueError, IndexError)
+
+
 class Process:
     def __init__(self, pid):
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -28,22 +32,29 @@ class Process:
         self.uid = None
         self.depth = 1
         self.inner_pid = pid
-        try:
-            with open(f"/proc/{pid}/status") as file:
-                for line in file:
-                    if line.startswith("Uid:"):
-                        self.uid = int(line.split()[1])
-                    elif line.startswith("NSpid:"):
-                        pids = line.split()[1:]
-                        self.depth, self.inner_pid = len(pids), int(pids[-1])
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                self.arguments = file.read().decode(errors="replace").split("\0")[:-1]
-        except OSError:
-            self.arguments = []
+        # One that is gone by now is none: half of what is known of it would be taken for another kind of process.
+        with open(f"/proc/{pid}/status") as file:
+            for line in file:
+                if line.startswith("Uid:"):
+                    self.uid = int(line.split()[1])
+                elif line.startswith("NSpid:"):
+                    pids = line.split()[1:]
+                    self.depth, self.inner_pid = len(pids), int(pids[-1])
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            self.arguments = file.read().decode(errors="replace").split("\0")[:-1]
 
     @property
     def zombie(self):
         return self.state in "ZX"
+
+    @property
+    def has_ended(self):
+        """Also where its number is another's by now."""
+        try:
+            now = Process(self.pid)
+        except GONE:
+            return True
+        return now.zombie or now.start != self.start
 
     def __repr__(self):
         return f"{self.pid} {self.name!r} {self.state} parent={self.parent} uid={self.uid} depth={self.depth}/{self.inner_pid} {self.arguments}"
@@ -55,7 +66,7 @@ def all_processes():
         if name.isdigit():
             try:
                 found[int(name)] = Process(int(name))
-            except (OSError, ValueError, IndexError):
+            except GONE:
                 continue
     return found
 
@@ -63,7 +74,7 @@ def all_processes():
 def has_ended(pid):
     try:
         return Process(pid).zombie
-    except (OSError, ValueError, IndexError):
+    except GONE:
         return True
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -28,10 +29,42 @@ ECHO = "def handler(event, context):\n    return event\n"
 ROLE = "arn:aws:iam::123456789012:role/any"
 
 
+class Ports:
+    """Ports that nobody else takes while this process lives, also where their server is down for a moment.
+
+    They lie outside the range from which the kernel gives ports to clients and to whoever asks for any; among test runs on this
+    host each is claimed by a name in the same network namespace, which ends with the process.
+    """
+
+    def __init__(self):
+        first, last = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        numbers = range(10_000, 65_000)
+        self.numbers = [number for number in numbers if not first <= number <= last] or list(numbers)
+        random.SystemRandom().shuffle(self.numbers)
+        self.claims = []
+
+    def take(self):
+        while True:
+            assert self.numbers, "no port is left outside net.ipv4.ip_local_port_range"
+            number = self.numbers.pop()
+            claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                claim.bind(f"\0martlet-test-port-{number}")
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", number))
+            except OSError:
+                claim.close()
+                continue
+            self.claims.append(claim)
+            return number
+
+
+PORTS = Ports()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return PORTS.take()
 
 
 def zip_of(files):
@@ -126,17 +159,9 @@ class World:
         # Functions with a network are the business of tests that make one: no other test changes this host's.
         return {**{k: v for k, v in os.environ.items() if not k.startswith("AWS_")}, "MARTLET_NETWORK_DEFAULT": "none", **self.environment}
 
-    def start(self, limit=30):
-        for attempt in range(3):
-            self.spawn()
-            try:
-                self.wait_healthy(limit)
-                break
-            except AssertionError:
-                taken = self.process.poll() is not None and "ddress already in use" in self.log_text()
-                if attempt == 2 or not taken:
-                    raise
-                self.port = free_port()
+    def start(self, limit=90):
+        self.spawn()
+        self.wait_healthy(limit)
         if not self.dev and not self.credentials:
             self.load_credentials()
         return self
@@ -150,11 +175,11 @@ class World:
 
     def health(self):
         try:
-            return self.http("GET", "/martlet/v1/health", timeout=2).status
+            return self.http("GET", "/martlet/v1/health", timeout=10).status
         except (OSError, http.client.HTTPException):
             return None
 
-    def wait_healthy(self, limit=30):
+    def wait_healthy(self, limit=90):
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log_text()}")
@@ -170,7 +195,7 @@ class World:
     def family(self):
         return Family(self.process.pid)
 
-    def terminate(self, limit=20):
+    def terminate(self, limit=60):
         if self.process is None:
             return None
         if self.process.poll() is None:
@@ -184,12 +209,15 @@ class World:
             raise AssertionError(f"the server did not end within {limit} s of SIGTERM: {below}\n{self.log_text()}")
 
     def kill(self):
-        server = self.family().server
         self.process.kill()
         self.process.wait()
-        # It ends a moment after its supervisor; until then it would answer in the place of the next one.
-        if server is not None:
-            wait_until(lambda: processes.has_ended(server), 20, "the server ended with its supervisor")
+        # The server ends a moment after its supervisor; until then it would answer in the place of the next one.
+        wait_until(lambda: not self.is_listening(), 60, "the server ended with its supervisor")
+
+    def is_listening(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=10):
+            return True
+        return False
 
     def stop(self, check=True):
         self.terminate()
@@ -243,7 +271,7 @@ class World:
     def others(self):
         return {w.process.pid for w in LIVING if w is not self and w.process is not None} | set(OWN)
 
-    def assert_nothing_left(self, limit=10):
+    def assert_nothing_left(self, limit=60):
         left = []
 
         def nothing():
@@ -264,7 +292,7 @@ class World:
         own.update(self.credentials)
         return {**{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MARTLET_"))}, **own}
 
-    def cli(self, *arguments, check=True, input=None, timeout=100, environment=None):
+    def cli(self, *arguments, check=True, input=None, timeout=200, environment=None):
         result = subprocess.run(
             [str(self.binary), *map(str, arguments)], capture_output=True, text=True, input=input, timeout=timeout,
             env={**self.client_environment(), **(environment or {})})
@@ -276,7 +304,7 @@ class World:
     def cli_json(self, *arguments, **options):
         return json.loads(self.cli(*arguments, "--json", **options).stdout)
 
-    def aws(self, *arguments, check=True, timeout=100):
+    def aws(self, *arguments, check=True, timeout=200):
         python = ROOT / ".build" / "venv" / "bin" / "aws"
         result = subprocess.run(
             [str(python if python.exists() else "aws"), "--endpoint-url", self.endpoint, *map(str, arguments)],
@@ -300,7 +328,7 @@ class World:
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
             region_name=options.pop("region", "us-east-1"),
         ).client(service, endpoint_url=self.endpoint, verify=options.pop("verify", None), config=Config(
-            retries={"max_attempts": retries}, connect_timeout=5, read_timeout=100, **options))
+            retries={"max_attempts": retries}, connect_timeout=60, read_timeout=100, **options))
 
     def http(self, method, path, body=None, headers=None, timeout=60, sign=False):
         headers = dict(headers or {})
@@ -375,7 +403,7 @@ class World:
             changed = connection.execute("UPDATE function_versions SET kept = json_set(kept, '$.tenantIsolation', 'PER_TENANT') WHERE name = ?", (name,))
             assert changed.rowcount > 0
 
-    def deploy(self, name, code, *arguments, check=True, timeout=100):
+    def deploy(self, name, code, *arguments, check=True, timeout=200):
         """`martlet deploy` of a folder made from text or a map of files."""
         files = {"app.py": code} if isinstance(code, str) else code
         folder = self.folder / "code" / f"{name}-{uuid.uuid4().hex[:8]}"
