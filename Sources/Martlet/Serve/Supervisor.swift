@@ -132,7 +132,7 @@ struct Supervisor {
             close(fd)
             throw CommandFailure("\(configuration.data)/lock is not a plain file of its own; remove it")
         }
-        for _ in 0..<60 {
+        for _ in 0..<600 {
             if flock(fd, LOCK_EX | LOCK_NB) == 0 {
                 ftruncate(fd, 0)
                 let text = Array("\(getpid())\n".utf8)
