@@ -1,3 +1,4 @@
+import collections
 import os
 import pathlib
 import shutil
@@ -9,11 +10,28 @@ from harness import processes
 from harness.world import MARTLET, World, world
 
 
+# A test so marked takes as long as that many others.
+LONG = 100
+
+
 def pytest_configure(config):
     processes.become_subreaper()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from harness.distribution import ByServer
+    return ByServer(config, log)
+
+
 def pytest_collection_modifyitems(items):
+    # What takes minutes, or has a time limit of its own, begins first: whoever comes to it last has everybody wait.
+    weights = collections.Counter()
+    for item in items:
+        weights[item.path] += LONG if item.get_closest_marker("long") or item.get_closest_marker("timeout") else 1
+    items.sort(key=lambda item: -weights[item.path])
     if os.geteuid() != 0:
         for item in items:
             if item.get_closest_marker("root"):
