@@ -168,4 +168,4 @@ def test_an_extension_beside_it(w, layer):
         Code={"ZipFile": zip_of({"bootstrap": BOOTSTRAP, "app.py": APP})})
     answer = w.invoke("ric-beside", {"name": "Ada"})
     assert answer.json == {"hello": "Ada", "\u00e4": None}
-    wait_until(lambda: f"beside saw {answer.request_id}" in w.logs("ric-beside"), 20, lambda: w.logs("ric-beside"))
+    wait_until(lambda: f"beside saw {answer.request_id}" in w.logs("ric-beside"), 60, lambda: w.logs("ric-beside"))

@@ -55,9 +55,9 @@ def test_credentials_come_from_a_file_and_are_never_shown(w, name, locked):
     options = locked.mapping("s" + name[-6:], SourceAccessConfigurations=[{"Type": "BASIC_AUTH", "URI": "secret:redis"}])
     mapping = w.boto().create_event_source_mapping(FunctionName=name, **options)["UUID"]
     result = lambda: w.boto().get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
-    wait_until(lambda: f"secrets/{ACCOUNT}/redis" in result(), 30, result)
+    wait_until(lambda: f"secrets/{ACCOUNT}/redis" in result(), 60, result)
     write_secret(w, "redis", json.dumps({"username": "default", "password": "wrong"}))
-    wait_until(lambda: "AUTH" in result() or "WRONGPASS" in result(), 30, result)
+    wait_until(lambda: "AUTH" in result() or "WRONGPASS" in result(), 60, result)
     assert "wrong" not in result().replace("WRONGPASS", "")
     write_secret(w, "redis", json.dumps({"username": "default", "password": locked.password}), 0o644)
     wait_until(lambda: "everybody" in result(), 60, result)
@@ -86,7 +86,7 @@ def test_a_connection_is_encrypted_to_whom_it_trusts_alone(w, name, scratch, kin
         mapping = w.boto().create_event_source_mapping(FunctionName=name, **broker.mapping(source, SourceAccessConfigurations=[
             {"Type": "BASIC_AUTH", "URI": f"secret:{kind.kind}-user"}, {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": f"secret:{kind.kind}-ca"}]))["UUID"]
         result = lambda: w.boto().get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
-        wait_until(lambda: result().startswith("PROBLEM: failed to connect"), 30, result)
+        wait_until(lambda: result().startswith("PROBLEM: failed to connect"), 60, result)
         write_secret(w, f"{kind.kind}-ca", (broker.folder / "ca.pem").read_text())
         broker.await_reader(source, mapping)
         broker.publish(source, "one")

@@ -207,7 +207,11 @@ def test_only_named_records_of_a_batch_come_again(w, name, broker, source):
         w, name, broker, source, BatchSize=10, MaximumBatchingWindowInSeconds=2, FunctionResponseTypes=["ReportBatchItemFailures"],
         MaximumRetryAttempts=1)
     broker.await_reader(source, mapping)
+    # All are there when it reads on: one batch, however long it takes to send them.
+    w.boto().update_event_source_mapping(UUID=mapping, Enabled=False)
+    broker.await_no_reader(source, mapping)
     broker.publish(source, "good 1", "partial 2", "good 3")
+    w.boto().update_event_source_mapping(UUID=mapping, Enabled=True)
     wait_until(lambda: bodies(w, name).count("partial 2") == 2, 60, lambda: (w.logs(name), w.log_text(2500)))
     wait_settled(w, broker, source, mapping)
     assert bodies(w, name).count("good 1") == 1

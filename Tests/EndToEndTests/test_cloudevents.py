@@ -44,7 +44,7 @@ def inbox(events, sqs):
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 found.append(json.loads(message["Body"]))
             return len(found) >= count
-        wait_until(more, 10, lambda: f"{count} events; there are {found}", 0)
+        wait_until(more, 60, lambda: f"{count} events; there are {found}", 0)
         assert len(found) == count
         return found if count > 1 else found[0]
     take.nothing = lambda: "Messages" not in sqs.receive_message(QueueUrl=url)
@@ -202,8 +202,10 @@ class Receiver:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                # Before anybody can see the request and say what is answered next.
+                status = receiver.answers.pop(0) if receiver.answers else 200
                 receiver.requests.append((self.path, dict(self.headers.items()), body))
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -248,7 +250,7 @@ def test_an_event_goes_out_as_it_came_in(w, receiver, outbox):
     bus, _ = outbox
     event = CloudEvent(attributes(subject="order 7 ä % \"q\"", datacontenttype="application/json", shop="berlin"), {"total": 12})
     assert send(w, bus, binding.to_structured_event(event)).status == 202
-    path, headers, body = wait_until(lambda: receiver.requests, 10, lambda: w.log_text(2000))[0]
+    path, headers, body = wait_until(lambda: receiver.requests, 60, lambda: w.log_text(2000))[0]
     read = binding.from_http_event(binding.HTTPMessage({k.lower(): v for k, v in headers.items()}, body))
     assert read.get_id() == event.get_id() and read.get_source() == "/shop" and read.get_type() == "com.example.order" and read.get_data() == {"total": 12}
     assert read.get_subject() == event.get_subject() and read.get_extension("shop") == "berlin"
@@ -258,7 +260,7 @@ def test_an_event_goes_out_as_it_came_in(w, receiver, outbox):
 def test_an_event_of_boto_goes_out_as_a_cloudevent(events, receiver, outbox):
     bus, _ = outbox
     sent = events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "order placed", "Detail": '{"n": 1}'}])["Entries"][0]["EventId"]
-    _, headers, body = wait_until(lambda: receiver.requests, 10, "a request")[0]
+    _, headers, body = wait_until(lambda: receiver.requests, 60, "a request")[0]
     read = binding.from_http_event(binding.HTTPMessage({k.lower(): v for k, v in headers.items()}, body))
     assert (read.get_id(), read.get_source(), read.get_type(), read.get_data()) == (sent, "shop", "order placed", {"n": 1})
 
@@ -275,7 +277,7 @@ def test_an_event_goes_out_in_structured_mode(w, events, receiver, outbox):
     resend(events, bus, "application/cloudevents+json")
     event = CloudEvent(attributes(subject="order 7 ä", datacontenttype="application/json", shop="berlin"), {"total": 12})
     assert send(w, bus, binding.to_binary_event(event)).status == 202
-    _, headers, body = wait_until(lambda: receiver.requests, 10, lambda: w.log_text(2000))[0]
+    _, headers, body = wait_until(lambda: receiver.requests, 60, lambda: w.log_text(2000))[0]
     assert headers["Content-Type"] == "application/cloudevents+json" and headers["X-Shop"] == "berlin" and not any(h.lower().startswith("ce-") for h in headers)
     read = binding.from_structured_event(binding.HTTPMessage({k.lower(): v for k, v in headers.items()}, body))
     assert read.get_id() == event.get_id() and read.get_subject() == event.get_subject() and read.get_extension("shop") == "berlin" and read.get_data() == {"total": 12}
@@ -290,7 +292,7 @@ def test_events_go_out_in_batch_mode_and_can_come_in_again(w, events, receiver, 
     for number in range(5):
         events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "order", "Detail": json.dumps({"n": number})}])
     seen = lambda: sorted(event["data"]["n"] for _, _, body in receiver.requests[1:] for event in json.loads(body))
-    wait_until(lambda: seen() == [0, 1, 2, 3, 4], 20, lambda: (seen(), w.log_text(2000)))
+    wait_until(lambda: seen() == [0, 1, 2, 3, 4], 60, lambda: (seen(), w.log_text(2000)))
     for _, headers, body in receiver.requests[1:]:
         assert w.http("POST", f"/events/{other}", body, {"Content-Type": headers["Content-Type"]}).status == 202
     assert sorted(event["detail"]["n"] for event in take(5)) == [0, 1, 2, 3, 4]
@@ -300,10 +302,10 @@ def test_an_endpoint_that_fails_is_tried_again_and_then_given_up(w, events, sqs,
     bus, url = outbox
     receiver.answers = [503]
     events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": '{"n": 1}'}])
-    wait_until(lambda: len(receiver.requests) == 2, 20, "a second attempt")
+    wait_until(lambda: len(receiver.requests) == 2, 60, "a second attempt")
     receiver.answers = [500, 500, 500, 400]
     events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": '{"n": 2}'}])
-    wait_until(lambda: len(receiver.requests) == 5, 30, "three attempts")
+    wait_until(lambda: len(receiver.requests) == 5, 60, "three attempts")
     letters = []
 
     def read():
@@ -311,11 +313,11 @@ def test_an_endpoint_that_fails_is_tried_again_and_then_given_up(w, events, sqs,
             letters.append({k: v["StringValue"] for k, v in message["MessageAttributes"].items()})
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return letters
-    letter = wait_until(read, 20, "a dead letter", 0)[0]
+    letter = wait_until(read, 60, "a dead letter", 0)[0]
     assert letter["ERROR_CODE"] == "REQUEST_FAILED" and letter["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts" and letter["RETRY_ATTEMPTS"] == "2"
     letters.clear()
     events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": '{"n": 3}'}])
-    letter = wait_until(read, 20, "a dead letter", 0)[0]
+    letter = wait_until(read, 60, "a dead letter", 0)[0]
     assert "answered 400" in letter["ERROR_MESSAGE"] and len(receiver.requests) == 6
 
 
@@ -324,7 +326,7 @@ def test_nothing_is_sent_to_link_local_addresses(events, sqs, outbox, address):
     bus, url = outbox
     events.update_api_destination(Name=bus, InvocationEndpoint=address)
     events.put_events(Entries=[{"EventBusName": bus, "Source": "shop", "DetailType": "t", "Detail": "{}"}])
-    message, = wait_until(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MessageAttributeNames=["All"]).get("Messages"), 10, "a dead letter", 0)
+    message, = wait_until(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MessageAttributeNames=["All"]).get("Messages"), 60, "a dead letter", 0)
     assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
 
 

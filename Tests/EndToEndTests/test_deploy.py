@@ -244,7 +244,7 @@ def test_a_new_handler_never_meets_the_old_code(w, name):
         for number in range(1, 9):
             w.deploy(name, package(number), "--handler", f"module{number}.handler{number}", "--memory", str(128 + 64 * (number % 2)))
             # However slow the machine is, enough requests meet each deployment.
-            wait_until(lambda: answered[0] > 13 * number or faults, 30, "the load goes on")
+            wait_until(lambda: answered[0] > 13 * number or faults, 60, "the load goes on")
     finally:
         stop.set()
         for thread in threads:
@@ -267,7 +267,7 @@ def test_the_function_api_by_boto3(w, name):
     made = w.create(name, versioned(1), env={"AA": "1"}, Description="first", Tags={"team": "x"})
     assert made["FunctionName"] == name and made["Runtime"] == "python3.11" and made["State"] in ("Pending", "Active")
     assert made["FunctionArn"].endswith(f":function:{name}") and made["Version"] == "$LATEST" and made["CodeSize"] > 0
-    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     got = client.get_function(FunctionName=name)
     assert got["Configuration"]["CodeSha256"] == made["CodeSha256"] and got["Code"]["Location"]
     with pytest.raises(client.exceptions.ResourceConflictException):
@@ -275,7 +275,7 @@ def test_the_function_api_by_boto3(w, name):
     changed = client.update_function_configuration(FunctionName=name, MemorySize=512, Environment={"Variables": {"BB": "2"}}, Description="second")
     assert changed["MemorySize"] == 512 and changed["Environment"]["Variables"] == {"BB": "2"} and changed["Description"] == "second"
     assert changed["RevisionId"] != made["RevisionId"]
-    client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     assert client.get_function_configuration(FunctionName=name)["MemorySize"] == 512
     names = [f["FunctionName"] for page in client.get_paginator("list_functions").paginate() for f in page["Functions"]]
     assert name in names and names == sorted(set(names))

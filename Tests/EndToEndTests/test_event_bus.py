@@ -76,7 +76,7 @@ def rule(events, bus, name, pattern, *targets):
     return made["RuleArn"]
 
 
-def take(sqs, url, count=1, limit=10):
+def take(sqs, url, count=1, limit=60):
     """The next messages of a queue, taken out of it."""
     found = []
 
@@ -278,9 +278,9 @@ def test_a_function_runs_for_an_event_and_is_metered_as_the_bus(w, events, bus, 
     w.create(name, KEEP)
     rule(events, bus, "r", {"source": ["shop"]}, {"Arn": arn("lambda", f"function:{name}")}, {"Arn": arn("lambda", f"function:{name}:$LATEST"), "InputPath": "$.detail"})
     sent = put(events, bus, {"n": 1})
-    rows = wait_until(lambda: len(found := [r for r in w.records(name) if r["trigger"] == "bus"]) >= 2 and found, 20, "two runs")
+    rows = wait_until(lambda: len(found := [r for r in w.records(name) if r["trigger"] == "bus"]) >= 2 and found, 60, "two runs")
     assert {r["outcome"] for r in rows} == {"success"} and len({r["requestId"] for r in rows}) == 2
-    lines = wait_until(lambda: len(got := [line for line in w.logs(name).splitlines() if "got " in line]) >= 2 and got, 10, "two lines")
+    lines = wait_until(lambda: len(got := [line for line in w.logs(name).splitlines() if "got " in line]) >= 2 and got, 60, "two lines")
     assert any(sent in line for line in lines) and any('got {"n": 1}' in line for line in lines)
 
 
@@ -373,8 +373,12 @@ def test_a_full_queue_is_tried_again_until_it_has_room(make_world):
     dead, = take(sqs, letters)
     assert dead["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "THROTTLING" and json.loads(dead["Body"])["detail"] == {"n": 4}
     assert sorted(json.loads(m["Body"])["detail"]["n"] for m in take(sqs, url, 5, 60)) == [0, 1, 2, 3, 4]
-    counts = {r["name"]: r for r in w.cli_json("bus", "rules")["rules"]}
-    assert counts["r"]["matched"] == 5 and counts["r"]["delivered"] == 5 and counts["r"]["retried"] >= 2 and counts["r"]["failed"] == 0
+    def counts():
+        return {r["name"]: r for r in w.cli_json("bus", "rules")["rules"]}
+    # A delivery is counted when it is on the disk, where a reader may already have found it.
+    wait_until(lambda: counts()["r"]["delivered"] == 5, 60, lambda: f"five deliveries: {counts()}")
+    counts = counts()
+    assert counts["r"]["matched"] == 5 and counts["r"]["retried"] >= 2 and counts["r"]["failed"] == 0
     assert counts["once"]["failed"] == 1
 
 
@@ -470,7 +474,7 @@ def test_a_function_whose_outcome_starts_it_again_ends(w, events, bus, name):
     put(events, bus, {}, source="go")
     # The seventeenth run of one chain is refused, and its event kept with those that were given up.
     given_up = lambda: [e for e in w.cli_json("async", "list", name)["events"] if e["isFailed"]]
-    wait_until(given_up, 30, lambda: f"{len(w.records(name))} runs")
+    wait_until(given_up, 60, lambda: f"{len(w.records(name))} runs")
     failed, = given_up()
     assert "recursive loop" in json.dumps(failed)
     assert len([r for r in w.records(name) if r["trigger"] == "bus"]) == 16
@@ -505,7 +509,7 @@ def test_the_verbs(w, events, sqs, queue, name):
     sent = w.cli("bus", "put", "--bus", bus, "--source", "cli", "--type", "t", "--resource", "a", input='{"n": 1}').stdout.strip()
     assert json.loads(take(sqs, url)[0]["Body"])["id"] == sent
     assert w.cli_json("bus", "put", '{"n": 2}', "--bus", bus, "--source", "cli", "--type", "t")["EventId"]
-    shown = wait_until(lambda: [r for r in w.cli_json("bus", "rules", bus)["rules"] if r["delivered"] == 4], 10, "counts")[0]
+    shown = wait_until(lambda: [r for r in w.cli_json("bus", "rules", bus)["rules"] if r["delivered"] == 4], 60, "counts")[0]
     assert shown["matched"] == 2 and shown["state"] == "enabled"
     assert "function:" in w.cli("bus", "rules", bus).stdout
     w.cli("bus", "rule", "disable", "r", "--bus", bus)

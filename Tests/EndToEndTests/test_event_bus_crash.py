@@ -84,7 +84,7 @@ def test_no_accepted_event_is_lost_over_twenty_kills(make_world, name):
 def read(sqs, url, expected):
     """The numbers in a queue: until all that are expected have come, or nothing comes any more."""
     found = set()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while expected - found and time.monotonic() < end:
         got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
         found.update(int(message["Body"]) for message in got)

@@ -46,7 +46,8 @@ def test_poison_in_a_queue_ends_with_the_dead_letters_and_the_rest_is_served(w, 
         sqs.send_message(QueueUrl=url, MessageBody=f"m{n}")
     w.boto().create_event_source_mapping(FunctionName=name, EventSourceArn=arn, BatchSize=1)
     wait_until(lambda: w.logs(name).count("good m") == 20, 60, lambda: f"the good ones: {w.logs(name)}", 0.1)
-    message, = sqs.receive_message(QueueUrl=dead_url, WaitTimeSeconds=20, MessageSystemAttributeNames=["All"])["Messages"]
+    message, = wait_until(
+        lambda: sqs.receive_message(QueueUrl=dead_url, WaitTimeSeconds=5, MessageSystemAttributeNames=["All"]).get("Messages"), 60, "a dead letter")
     assert message["Body"] == "poison"
     failures = [m for m in w.cli_json("queue", "peek", name + "-dead")["messages"]][0]["failures"]
     assert len(failures) >= 3 and failures[-1]["kind"] == "MaximumReceives", failures
@@ -59,7 +60,7 @@ def test_poison_event_is_given_up_and_others_of_the_function_run(w, name):
     def given_up():
         return [e["requestId"] for e in w.cli_json("async", "list", name)["events"] if e["isFailed"]]
     wait_until(lambda: given_up() == [ids[3]], 60, lambda: f"one is given up: {w.cli_json('async', 'list', name)}", 0.1)
-    wait_until(lambda: sum(r["outcome"] == "success" and r["trigger"] == "async" for r in w.records(name)) == 9, 30,
+    wait_until(lambda: sum(r["outcome"] == "success" and r["trigger"] == "async" for r in w.records(name)) == 9, 60,
                lambda: f"the others succeed: {[(r['outcome'], r['trigger']) for r in w.records(name)]}", 0.1)
 
 
@@ -155,7 +156,7 @@ def test_a_disk_that_fills_while_events_are_accepted(make_world, scratch):
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
     try:
-        wait_until(lambda: len(accepted) >= 20, 30, "events are accepted")
+        wait_until(lambda: len(accepted) >= 20, 60, "events are accepted")
         inside(w, "sh", "-c", f"cat /dev/zero > {data}/ballast")
         wait_until(lambda: len(refused) >= 5, 60, lambda: f"events are refused: {len(accepted)} accepted\n{w.log_text(2000)}")
         with pytest.raises(ClientError) as caught:

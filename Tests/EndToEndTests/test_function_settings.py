@@ -76,7 +76,7 @@ def test_a_function_with_tenancy_runs_for_one_tenant_at_a_time(make_world):
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="Add a valid tenant ID"):
         client.invoke(FunctionName="by-tenant", TenantId="blue;green")
     client.invoke(FunctionName="by-tenant", TenantId="violet", InvocationType="Event")
-    wait_until(lambda: '{"mark": "violet"}' in w.logs("by-tenant"), 20, lambda: w.logs("by-tenant"))
+    wait_until(lambda: '{"mark": "violet"}' in w.logs("by-tenant"), 60, lambda: w.logs("by-tenant"))
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="function URL"):
         client.create_function_url_config(FunctionName="by-tenant", AuthType="NONE")
     client.publish_version(FunctionName="by-tenant")

@@ -140,7 +140,7 @@ def test_who_resets_a_stream_cancels_its_invocation(secure, client, name):
     client.until(lambda: b"first" in client.bodies.get(stream, b""))
     client.h2.reset_stream(stream)
     client.flush()
-    wait_until(lambda: [row for row in secure.records(name) if row["outcome"] == "cancelled"], 30, "the record of the stream")
+    wait_until(lambda: [row for row in secure.records(name) if row["outcome"] == "cancelled"], 60, "the record of the stream")
     assert client.ask("GET", "/martlet/v1/health").status == 200
 
 

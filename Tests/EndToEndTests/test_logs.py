@@ -37,7 +37,7 @@ def talk(w):
 def test_logs_show_the_lines_of_one_request(w, talk):
     first = w.invoke(talk, {"tag": "alpha", "n": 3}).request_id
     second = w.invoke(talk, {"tag": "beta", "n": 3}).request_id
-    said = wait_until(lambda: (lambda t: t if "REPORT" in t else None)(w.logs(talk, first)), 5, "the log")
+    said = wait_until(lambda: (lambda t: t if "REPORT" in t else None)(w.logs(talk, first)), 60, "the log")
     assert all(f"alpha {i}" in said for i in range(3)) and "beta" not in said
     assert "warned" in said
     assert "beta 2" in w.logs(talk, second)
@@ -98,7 +98,7 @@ def test_follow_shows_new_lines_as_they_come(w, talk):
         def live():
             w.call(talk, {"tag": "followed"})
             return any("followed" in line for line in list(seen))
-        wait_until(live, 15, "the followed line", 0.2)
+        wait_until(live, 60, "the followed line", 0.2)
         found.set()
     finally:
         process.kill()

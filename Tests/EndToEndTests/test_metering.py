@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness.processes import wait_until
 from harness.settings import settings
 from harness.world import ECHO
 
@@ -58,7 +59,7 @@ def test_a_record_tells_its_phases(w, work):
     record = w.record(answer.request_id)
     assert record["requestId"] == answer.request_id and record["function"] == work and record["version"] == "$LATEST"
     assert record["outcome"] == "success" and record["attempt"] == 1 and record["memorySize"] == 128
-    assert 50 <= record["billedMs"] < 5000
+    assert 50 <= record["billedMs"] < 20_000
     text = json.dumps(record)
     for word in ("queue", "sandbox", "init", "handler", "total", "cpu", "peak", "bytesIn", "bytesOut", "startKind", "trigger"):
         assert word.lower() in text.lower(), (word, record)
@@ -89,9 +90,8 @@ def test_start_kinds_are_told(w, name):
     w.create(name, ECHO)
     kinds = [w.record(w.invoke(name, {}).request_id)["startKind"] for _ in range(6)]
     assert set(kinds) <= {"cold", "template", "ready"}
-    for _ in range(20):
-        kinds.append(w.record(w.invoke(name, {}).request_id)["startKind"])
-    assert "ready" in kinds, kinds
+    # How soon there is one depends on the machine.
+    wait_until(lambda: w.record(w.invoke(name, {}).request_id)["startKind"] == "ready", 60, "a worker that was ready")
 
 
 def test_the_report_line_and_the_record_agree(w, work):

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from harness.networks import inside, networks, reaches, run
-from harness.processes import has_ended, network_interfaces, wait_until
+from harness.processes import network_interfaces, wait_until
 from harness.world import ACCOUNT, SAMPLES, world
 
 pytestmark = pytest.mark.root
@@ -118,14 +118,14 @@ def test_what_lies_around_the_host_is_not_reached(w, net):
 
 def test_another_sandbox_is_not_reached(w, net):
     net.web.say["/end"] = "no"
-    w.create("listener", PROBE, timeout=30)
+    w.create("listener", PROBE, timeout=120)
     heard = []
     thread = threading.Thread(target=lambda: heard.append(ask(w, ("serve", f"http://{net.WEB}"), function="listener")))
     thread.start()
     try:
         def at():
             return next((path[4:] for path in net.web.paths if path.startswith("/at/")), None)
-        address = wait_until(at, 20, "the function that listens says where")
+        address = wait_until(at, 60, "the function that listens says where")
         assert address.startswith("198.18.") or address.startswith("198.19.")
         assert ask(w, ("tcp", address, 7000))[0] in REFUSED
         # Nor from the networks around the host.
@@ -235,11 +235,12 @@ def forwarding(interface):
 def kill_at_once(world):
     """Nobody has time to undo anything."""
     family = world.family()
+    both = [process for process in family.all if process.pid in (family.server, family.helper)]
     os.kill(family.helper, signal.SIGSTOP)
     for pid in (world.process.pid, family.helper):
         os.kill(pid, signal.SIGKILL)
     world.process.wait()
-    wait_until(lambda: has_ended(family.server) and has_ended(family.helper), 20, "server and helper ended")
+    wait_until(lambda: all(process.has_ended for process in both), 60, "server and helper ended")
 
 
 def verdicts():
@@ -254,7 +255,7 @@ def test_rules_that_somebody_takes_away_are_loaded_again(w, net, words):
     address, _ = ask(w, ("own",), ("get", f"http://{net.WEB}/"), function="stays")
     before, [table] = verdicts(), tables()
     run("nft", *words, *([table] if words[-1] == "inet" else []))
-    wait_until(lambda: verdicts() == before, 20, "the rules are there again")
+    wait_until(lambda: verdicts() == before, 60, "the rules are there again")
     loaded = handle(table)
     for function in ("stays", "probe"):
         answers = ask(w, ("tcp", net.HOST, 8080), ("tcp", net.NEIGHBOUR), ("get", f"http://{net.WEB}/"), ("own",), function=function)
@@ -292,7 +293,7 @@ def test_where_the_rules_cannot_be_loaded_nobody_is_reached(scratch, net):
         assert links_up()
         (folder / "broken").touch()
         run("nft", "delete", "table", "inet", table)
-        wait_until(lambda: not links_up(), 20, lambda: f"interfaces are down: {links_up()}")
+        wait_until(lambda: not links_up(), 60, lambda: f"interfaces are down: {links_up()}")
         answers = ask(made, ("tcp", net.HOST, 8080, 0.3), ("tcp", net.WEB, 80, 0.3), function="stays")
         assert "reached" not in answers, answers
         made.create("late", PROBE)
@@ -300,11 +301,11 @@ def test_where_the_rules_cannot_be_loaded_nobody_is_reached(scratch, net):
         assert not links_up() and "until its rules can be loaded" in made.log_text()
         assert "none are made any more" not in made.log_text(), "one function without its network is no reason to give up spares"
         (folder / "broken").unlink()
-        wait_until(links_up, 20, "interfaces are up again")
+        wait_until(links_up, 60, "interfaces are up again")
         answers = ask(made, ("get", f"http://{net.WEB}/"), ("tcp", net.HOST, 8080), ("own",), function="stays")
         assert answers == [net.HOST, "ECONNREFUSED", address], answers
         # What began without a network may still have to fail.
-        wait_until(lambda: made.invoke("late", [["get", f"http://{net.WEB}/"]]).json == [net.HOST], 20, "a function that failed to start starts")
+        wait_until(lambda: made.invoke("late", [["get", f"http://{net.WEB}/"]]).json == [net.HOST], 60, "a function that failed to start starts")
 
 
 def test_nothing_is_left_and_a_kill_leaves_nothing_for_long(scratch, net):
@@ -349,7 +350,7 @@ def test_beside_docker_and_with_private_networks_allowed(scratch, net):
             assert len(own()) == 2
             for words in (["-F", "DOCKER-USER"], ["-A", "DOCKER-USER", "-j", "RETURN"]):
                 run(*iptables, *words)
-            wait_until(lambda: len(own()) == 2, 20, "what Docker took away is there again")
+            wait_until(lambda: len(own()) == 2, 60, "what Docker took away is there again")
         assert not own() and "-A DOCKER-USER -j RETURN" in run(*iptables, "-S", "DOCKER-USER")
     finally:
         for words in (["-P", "FORWARD", "ACCEPT"], ["-F", "FORWARD"], ["-F", "DOCKER-USER"], ["-X", "DOCKER-USER"]):
@@ -385,14 +386,14 @@ def test_what_talked_is_gone_with_its_interface(w, net):
     for _ in range(10):
         ask(w, ("get", f"http://{net.WEB}/"))
     # Those that are left are of templates, workers that wait, and namespaces made ahead.
-    wait_until(lambda: len(talked & sandbox_links()) < len(talked), 20, lambda: f"interfaces end: {talked & sandbox_links()}")
+    wait_until(lambda: len(talked & sandbox_links()) < len(talked), 60, lambda: f"interfaces end: {talked & sandbox_links()}")
 
     def tracked():
         with open("/proc/self/net/nf_conntrack") as file:
             return {line.split("src=")[1].split()[0] for line in file if "dst=203.0.113.80" in line}
     seen = tracked()
     assert seen
-    wait_until(lambda: not seen <= tracked(), 30, lambda: f"connections of those who are gone are forgotten: {tracked()}", 0.2)
+    wait_until(lambda: not seen <= tracked(), 60, lambda: f"connections of those who are gone are forgotten: {tracked()}", 0.2)
 
 
 def test_who_makes_the_host_a_router_is_not_hindered(w, net):
@@ -406,7 +407,7 @@ def test_who_makes_the_host_a_router_is_not_hindered(w, net):
     def routed():
         with inside(net.internet):
             return reaches(net.NEIGHBOUR, limit=1)
-    wait_until(routed, 20, "packets of others pass")
+    wait_until(routed, 60, "packets of others pass")
     assert ask(w, ("get", f"http://{net.WEB}/"), ("tcp", net.NEIGHBOUR)) == [net.HOST, "ECONNREFUSED"]
     w.stop()
     assert forwarding("all") == "1" and forwarding("up0") == "1", "what somebody else set is not ours to undo"

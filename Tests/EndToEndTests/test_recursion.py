@@ -104,4 +104,4 @@ def test_messages_of_a_loop_go_to_their_queues_dead_letters_and_others_run(w, na
     w.boto().create_event_source_mapping(FunctionName=name, EventSourceArn=arn, BatchSize=10)
     message, = take(sqs, dead)
     assert message["Body"] == "round"
-    wait_until(lambda: len(runs(w, name)) == before + 1, 30, "the run of the other message")
+    wait_until(lambda: len(runs(w, name)) == before + 1, 60, "the run of the other message")

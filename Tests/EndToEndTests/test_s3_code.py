@@ -25,7 +25,7 @@ def s3():
 @pytest.fixture(scope="module")
 def w(scratch, s3):
     config = {"s3": {
-        "endpoint": s3.endpoint, "accessKeyId": "AKIAOPERATOR", "secretAccessKey": KEYS["AKIAOPERATOR"], "timeoutSeconds": 3, "maximumMB": 1}}
+        "endpoint": s3.endpoint, "accessKeyId": "AKIAOPERATOR", "secretAccessKey": KEYS["AKIAOPERATOR"], "timeoutSeconds": 5, "maximumMB": 1}}
     with world(scratch / "s3", dev=False, config=config) as made:
         yield made
 
@@ -107,7 +107,7 @@ def test_size_time_and_a_broken_connection_are_bounds(w, s3, name):
         request.send_response(200)
         request.send_header("Content-Length", str(300 << 20))
         request.end_headers()
-        s3.ended.wait(20)
+        s3.ended.wait(60)
 
     def endless(request):
         request.send_response(200)
@@ -120,7 +120,7 @@ def test_size_time_and_a_broken_connection_are_bounds(w, s3, name):
             pass
 
     def silent(request):
-        s3.ended.wait(20)
+        s3.ended.wait(60)
 
     def cut(request):
         request.send_response(200)
@@ -136,7 +136,7 @@ def test_size_time_and_a_broken_connection_are_bounds(w, s3, name):
         code, message = refusal(client, name, key=key)
         assert code == "InvalidParameterValueException" and "at most 1048576 bytes" in message
     code, message = refusal(client, name, key="silent.zip")
-    assert code == "ServiceUnavailableException" and "did not come within 3 s" in message
+    assert code == "ServiceUnavailableException" and "did not come within 5 s" in message
     assert refusal(client, name, key="cut.zip")[0] == "ServiceUnavailableException"
     code, message = refusal(client, name, key="busy.zip")
     assert code == "ServiceUnavailableException" and "SlowDown" in message

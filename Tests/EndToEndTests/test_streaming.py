@@ -125,7 +125,7 @@ def test_a_client_that_goes_ends_the_function(w, name):
         connection.sendall(b"POST /2021-11-15/functions/%s/response-streaming-invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"
                            % (name.encode(), len(body), body))
         assert b"200 OK" in connection.recv(4096)
-    rows = wait_until(lambda: [row for row in w.records(name) if row["outcome"] == "cancelled"], 20, "the record of the stream")
+    rows = wait_until(lambda: [row for row in w.records(name) if row["outcome"] == "cancelled"], 60, "the record of the stream")
     assert len(rows) == 1 and rows[0]["bytesOut"] < 100 << 20
     assert stream(w, name, {})[0] == b'first {"last": true}'
 

@@ -144,7 +144,7 @@ def test_each_answer_belongs_to_its_request_in_all_modes_at_once(make_world):
         if function.mode == "provided":
             options = dict(Runtime="provided.al2023", Handler="bootstrap", Code={"ZipFile": zip_of({"bootstrap": (SAMPLES / "WordCountShell" / "bootstrap").read_text()})})
         if function.mode == "reused":
-            w.deploy(function.name, {"app.py": BODY % 0}, "--handler", "app.handler", "--isolation", "environment", "--runtime", "python3.11", "--timeout", "2")
+            w.deploy(function.name, {"app.py": BODY % 0}, "--handler", "app.handler", "--isolation", "environment", "--runtime", "python3.11", "--timeout", "20")
             continue
         client.create_function(FunctionName=function.name, Role=ROLE, MemorySize=128, Timeout=2 if "sleep" in function.faults else 20, **options)
     wait_until(lambda: not w.family().sandboxed, 60, "everything scaled to zero before the run")
@@ -177,6 +177,6 @@ def test_each_answer_belongs_to_its_request_in_all_modes_at_once(make_world):
 
     family = w.family
     wait_until(lambda: not family().sandboxed, 60, lambda: f"nothing left of the functions: {family().sandboxed}")
-    wait_until(lambda: descriptors(family().server) <= before[0] + 8 and descriptors(family().helper) <= before[1] + 8, 30,
+    wait_until(lambda: descriptors(family().server) <= before[0] + 8 and descriptors(family().helper) <= before[1] + 8, 60,
                lambda: f"descriptors before {before}, now {descriptors(family().server)}, {descriptors(family().helper)}")
     assert not [p for p in processes.descendants(w.process.pid) if p.zombie]

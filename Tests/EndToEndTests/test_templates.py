@@ -62,7 +62,7 @@ def test_a_stack_from_its_plan_to_its_end(w, orders):
     assert ask(w, "one", "GET", "/orders/9").json == {"order": "9", "version": "1"}
     assert w.http("POST", "/", b'{"id": 1}', {"Host": outputs["Direct"].split("/")[2]}).status == 202
     w.boto(service="sqs").send_message(QueueUrl=outputs["Queue"], MessageBody='{"id": "a"}')
-    wait_until(lambda: "order a is done" in w.logs("one-Worker"), 30, lambda: w.logs("one-Worker"))
+    wait_until(lambda: "order a is done" in w.logs("one-Worker"), 60, lambda: w.logs("one-Worker"))
     rule = w.boto(service="events").describe_rule(Name="one-WorkerHourly")
     assert rule["ScheduleExpression"] == "rate(1 hour)" and rule["State"] == "ENABLED"
 
@@ -162,7 +162,7 @@ def test_every_kind_of_event_comes_and_goes(w, tmp_path):
     assert len(made["changes"]) == 7, actions(made)
     assert ask(w, "all-rest", "PUT", "/r/a/b").json == {"path": "/r/a/b", "version": None}
     w.boto(service="events").put_events(Entries=[{"Source": "shop", "DetailType": "x", "Detail": '{"n": 41}'}])
-    wait_until(lambda: '"n": 41' in w.logs("all-F"), 30, lambda: w.logs("all-F"))
+    wait_until(lambda: '"n": 41' in w.logs("all-F"), 60, lambda: w.logs("all-F"))
     schedule = w.boto(service="scheduler").get_schedule(Name="all-FNightly")
     assert schedule["ScheduleExpressionTimezone"] == "Europe/Berlin" and schedule["Target"]["Input"] == "{}"
     function = w.boto().get_function(FunctionName="all-F")

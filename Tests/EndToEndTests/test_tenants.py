@@ -423,4 +423,4 @@ def test_accounts_share_names_and_nothing_else(closed, shop):
     assert json.load(shop.boto().invoke(FunctionName="till", Payload=b'"shop"')["Payload"]) == "shop"
     other.boto("sqs").create_queue(QueueName="orders")
     assert closed.http("GET", "/2015-03-31/functions/till").status == 404 and ACCOUNT != other.account
-    wait_until(lambda: "other" not in shop.cli("logs", "till").stdout, 5, "logs of its own")
+    wait_until(lambda: "other" not in shop.cli("logs", "till").stdout, 60, "logs of its own")

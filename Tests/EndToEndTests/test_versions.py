@@ -113,7 +113,7 @@ def test_a_queue_feeds_an_alias(w, boto, function):
     def has_run():
         ran[:] = [record for record in w.records(function) if record["trigger"] == "queue"]
         return ran
-    wait_until(has_run, 30, "a message came through")
+    wait_until(has_run, 60, "a message came through")
     assert {record["version"] for record in ran} == {"2"}
 
 
@@ -163,7 +163,7 @@ def test_provisioned_concurrency_is_kept_ready(w, boto, function):
 
     def state():
         return boto.get_provisioned_concurrency_config(FunctionName=function, Qualifier="3")
-    wait_until(lambda: state()["Status"] == "READY", 30, lambda: f"ready: {state()}")
+    wait_until(lambda: state()["Status"] == "READY", 60, lambda: f"ready: {state()}")
     assert state()["AvailableProvisionedConcurrentExecutions"] == 2 == state()["AllocatedProvisionedConcurrentExecutions"]
     answer = w.invoke(function, {}, qualifier="3")
     assert answer.json[3] == "provisioned-concurrency"
@@ -173,7 +173,7 @@ def test_provisioned_concurrency_is_kept_ready(w, boto, function):
     # It is there again after a restart, without a request.
     w.terminate()
     w.start()
-    wait_until(lambda: state()["Status"] == "READY", 30, lambda: f"ready after the restart: {state()}")
+    wait_until(lambda: state()["Status"] == "READY", 60, lambda: f"ready after the restart: {state()}")
     boto.delete_provisioned_concurrency_config(FunctionName=function, Qualifier="3")
     assert refused(boto.get_provisioned_concurrency_config, FunctionName=function, Qualifier="3")[0] == "ProvisionedConcurrencyConfigNotFoundException"
 

@@ -55,7 +55,7 @@ def seen(w, name):
 
 
 def wait_seen(w, name, count):
-    wait_until(lambda: len(seen(w, name)) >= count, 30, lambda: seen(w, name))
+    wait_until(lambda: len(seen(w, name)) >= count, 60, lambda: seen(w, name))
     return seen(w, name)
 
 
@@ -85,7 +85,7 @@ def test_the_sample_tells_what_github_sent(w, name):
     hook = w.cli_json("webhook", "create", name, "--function", name, "--scheme", "github")
     body = b'{"zen": "Approachable is better than simple."}'
     assert post(w, path(hook), body, github(hook, body, X_GitHub_Event="ping"))[0] == 202
-    wait_until(lambda: "GitHub can reach us: Approachable is better than simple." in w.logs(name), 30, lambda: w.logs(name))
+    wait_until(lambda: "GitHub can reach us: Approachable is better than simple." in w.logs(name), 60, lambda: w.logs(name))
 
 
 def test_stripes_and_slacks_and_plain_signatures_are_believed(w, name):
@@ -149,7 +149,7 @@ def test_a_delivery_that_is_sent_again_runs_once(w, name):
         assert post(w, path(hook), body, github(hook, body, X_GitHub_Delivery=delivery))[0] == 202
     last = b'{"n": 2}'
     assert post(w, path(hook), last, github(hook, last, X_GitHub_Delivery="three"))[0] == 202
-    wait_until(lambda: any(entry["body"] == last.decode() for entry in seen(w, name)), 30, "the last one")
+    wait_until(lambda: any(entry["body"] == last.decode() for entry in seen(w, name)), 60, "the last one")
     wait_seen(w, name, 3)
     assert sorted(entry["body"] for entry in seen(w, name)) == [body.decode(), body.decode(), last.decode()]
 
@@ -218,7 +218,7 @@ def test_what_was_answered_with_202_runs_though_the_server_is_killed(make_world)
             return None
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         sent = [pool.submit(send, number) for number in range(200)]
-        wait_until(lambda: sum(f.done() for f in sent) > 60, 30, "some were taken")
+        wait_until(lambda: sum(f.done() for f in sent) > 60, 60, "some were taken")
         w.kill()
         accepted = {f.result() for f in sent} - {None}
     w.start()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from harness.moments import soon
 from harness.processes import wait_until
 from harness.world import ACCOUNT, SAMPLES
 
@@ -28,17 +29,21 @@ def test_the_report_is_made_for_the_time_it_was_due(make_world):
     w = make_world()
     w.cli("deploy", "duty-report", SAMPLES / "ScheduledReport")
     on_success(w, "duty-report", queue(w, "reports"))
-    due = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(seconds=3)
-    w.cli("schedule", "set", "duty", f"at({due:%Y-%m-%dT%H:%M:%S})", "duty-report", "--retries", 3, "--input", json.dumps({
-        "due": "<aws.scheduler.scheduled-time>", "schedule": "<aws.scheduler.schedule-arn>", "attempt": "<aws.scheduler.attempt-number>"}))
+    at, _ = soon(lambda at: w.cli("schedule", "set", "duty", at, "duty-report", "--retries", 3, "--input", json.dumps({
+        "due": "<aws.scheduler.scheduled-time>", "schedule": "<aws.scheduler.schedule-arn>", "attempt": "<aws.scheduler.attempt-number>"})), 3)
+    due = datetime.datetime.strptime(at, "at(%Y-%m-%dT%H:%M:%S)")
     # It is made although the server was not there when it was due.
     w.kill()
     w.start()
-    wait_until(lambda: messages(w, "reports"), 40, lambda: f"a report: {w.cli('schedule', 'show', 'duty').stdout}\n{w.log_text(2000)}", 0.2)
+    wait_until(lambda: messages(w, "reports"), 60, lambda: f"a report: {w.cli('schedule', 'show', 'duty').stdout}\n{w.log_text(2000)}", 0.2)
     record, = messages(w, "reports")
     report = record["responsePayload"]
     assert report["from"] == due.date().isoformat() and len(report["duty"]) == 7
     assert report["id"] == f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule/default/duty@{due:%Y-%m-%dT%H:%M:%SZ}"
+
+    def run():
+        return w.cli_json("schedule", "runs", "duty")["runs"][0]
+    wait_until(lambda: run()["status"] == "success", 60, run)
     run, = w.cli_json("schedule", "runs", "duty")["runs"]
     assert run["requestId"] == record["requestContext"]["requestId"] and run["status"] == "success", run
     assert f"attempt {run['attempts']}:" in w.logs("duty-report")

@@ -9,7 +9,6 @@ import secrets
 import socket
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -141,15 +140,12 @@ def run(w, attack, place, **more):
 def assert_unharmed(w):
     assert w.targets.alive(), "the canary process was killed"
     assert w.process.poll() is None
-    end = time.monotonic() + 10
-    while True:
+
+    def answers():
         # A moment without a free slot is no harm; a wrong answer is.
         answer = w.invoke("neighbour", {"still": "here"})
-        if answer.status == 200 and not answer.function_error:
-            assert answer.json == {"still": "here"}
-            break
-        assert time.monotonic() < end, f"{answer}\n{w.log_text(3000)}"
-        time.sleep(0.05)
+        return answer.status == 200 and not answer.function_error and answer
+    assert wait_until(answers, 60, lambda: f"a neighbour answers\n{w.log_text(3000)}", 0.05).json == {"still": "here"}
     assert w.health() == 200
     assert w.targets.accepted() == 0, "somebody connected to a listener of the host"
 
@@ -248,14 +244,11 @@ def test_nothing_outlives_its_invocation(arena, place):
     run(arena, "outlive", place, limit=5)
 
     def survivors():
+        own = {p.pid for p in arena.family().all}
         return [p for p in processes.all_processes().values() if not p.zombie and (
-            marker in p.arguments or (p.depth > 3 and p.uid not in (0, None) and arena_owns(arena, p) and p.inner_pid != 1))]
-    wait_until(lambda: not survivors(), 20, lambda: f"no survivor: {survivors()}")
+            marker in p.arguments or (p.depth > 3 and p.uid not in (0, None) and p.pid in own and p.inner_pid != 1))]
+    wait_until(lambda: not survivors(), 60, lambda: f"no survivor: {survivors()}")
     assert_unharmed(arena)
-
-
-def arena_owns(w, process):
-    return process.pid in {p.pid for p in w.family().all}
 
 
 @pytest.mark.parametrize("place", ["handler", "grandchild"])
@@ -297,7 +290,7 @@ def test_two_functions_share_no_host_uid(arena):
         found = {pid: uids for pid, uids in found.items() if uids != {0}}
         settled = len(found) >= 3 and all(len(uids) == 1 and 0 not in uids for uids in found.values())
         return found if settled else None
-    found = wait_until(by_init, 10, lambda: f"settled sandboxes: {arena.family().sandboxed}")
+    found = wait_until(by_init, 60, lambda: f"settled sandboxes: {arena.family().sandboxed}")
     for thread in threads:
         thread.join()
     if os.geteuid() == 0:

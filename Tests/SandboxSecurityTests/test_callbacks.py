@@ -182,7 +182,7 @@ def test_between_invocations_of_one_environment_its_keys_open_nothing(arena):
     arena.http("PUT", "/martlet/v1/functions/other/settings", json.dumps({"isolation": "environment"}).encode())
     try:
         assert tell(arena, "linger", "other") is None
-        wait_until(lambda: "ExpiredTokenException" in tell(arena, "seen", "other"), 20, "a call between two invocations was refused")
+        wait_until(lambda: "ExpiredTokenException" in tell(arena, "seen", "other"), 60, "a call between two invocations was refused")
         seen = tell(arena, "seen", "other")
         assert "" in seen and set(seen) == {"", "ExpiredTokenException"}, seen
     finally:

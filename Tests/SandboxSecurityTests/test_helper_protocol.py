@@ -3,7 +3,6 @@ its choice, nobody else's process, and no way to outlive the supervisor."""
 
 import contextlib
 import os
-import pathlib
 import secrets
 import signal
 import socket
@@ -33,7 +32,7 @@ def refused(helper, identifier=1, **options):
     answer = Sandbox(helper, identifier, **options).answer
     assert answer.value != 0, "was made"
     assert helper.alive()
-    wait_until(lambda: not [p for p in helper.inits() if p.uid], 5, "no sandbox")
+    wait_until(lambda: not [p for p in helper.inits() if p.uid], 60, "no sandbox")
     return answer
 
 
@@ -281,13 +280,13 @@ def test_a_message_in_crumbs_does_not_keep_the_helper(helper):
                 helper.end()
             if not helper.alive():
                 break
-            assert time.monotonic() - begin < 20
-    helper.process.wait(20)
+            assert time.monotonic() - begin < 60
+    helper.process.wait(60)
 
 
 def test_a_server_that_closes_its_line_leaves_nothing(helper):
     Sandbox(helper, 1)
-    below = [p.pid for p in helper.inits()]
+    below = helper.inits()
     helper.socket.close()
-    helper.process.wait(20)
-    wait_until(lambda: not [p for p in below if pathlib.Path(f"/proc/{p}").exists()], 10, "no sandbox")
+    helper.process.wait(60)
+    wait_until(lambda: all(p.has_ended for p in below), 60, lambda: f"no sandbox: {below}")

@@ -66,12 +66,14 @@ def connected(helper, number, identifier=1):
     assert sandbox.answer.value == 0, sandbox.answer.payload
     # It ends with its control channel.
     helper.sandboxes = [sandbox]
-    wait_until(lambda: links(number), 10, lambda: f"interfaces of {number:04x}: {links()}")
+    wait_until(lambda: links(number), 60, lambda: f"interfaces of {number:04x}: {links()}")
     return sandbox
 
 
 def test_servers_whose_names_come_to_the_same_number_do_not_meet(start):
-    first = f"first-{secrets.token_hex(4)}"
+    # A number that no server of another test run has, nor the next one.
+    names = (f"first-{secrets.token_hex(4)}" for _ in range(1000))
+    first = next(name for name in names if not any(os.path.exists(record(number_of(name) + n & 0xFFFF)) for n in range(2)))
     second = next(name for name in (f"second-{n}" for n in range(2**22)) if number_of(name) == number_of(first))
     one, other = number_of(first), (number_of(first) + 1) & 0xFFFF
     here, beside = start(first), start(second)
@@ -117,7 +119,7 @@ def test_who_ends_takes_nobody_elses_forwarding(start):
     assert forwarding("up0") == "1"
     one.assert_ends()
     # Nobody asks the other for anything.
-    wait_until(lambda: forwarding("up0") == "1", 10, "the other lets it forward again")
+    wait_until(lambda: forwarding("up0") == "1", 60, "the other lets it forward again")
     assert "up0" in run("nft", "list", "set", "inet", tables()[0], "opened")
 
 
@@ -127,12 +129,12 @@ def test_a_host_that_was_a_router_and_is_none_again_forwards_for_functions(start
     opened = ["nft", "list", "set", "inet", f"martlet_{number_of(instance):04x}", "opened"]
     forwarding("all", "1")
     try:
-        wait_until(lambda: "up0" not in run(*opened), 10, "whoever made it a router decides what it forwards")
+        wait_until(lambda: "up0" not in run(*opened), 60, "whoever made it a router decides what it forwards")
     finally:
         forwarding("all", "0")
     assert links()
-    wait_until(lambda: {forwarding(name) for name in ["up0", *links()]} == {"1"}, 10, lambda: f"forwarding: {[forwarding(name) for name in links()]}")
-    wait_until(lambda: "up0" in run(*opened), 10, "nothing else is forwarded")
+    wait_until(lambda: {forwarding(name) for name in ["up0", *links()]} == {"1"}, 60, lambda: f"forwarding: {[forwarding(name) for name in links()]}")
+    wait_until(lambda: "up0" in run(*opened), 60, "nothing else is forwarded")
     assert forwarding("all") == forwarding("lan0") == "0"
 
 

@@ -2,6 +2,7 @@
 sandbox's init and may mount. Whatever it does with that harms its own function alone, and what it makes is gone with it."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -60,11 +61,11 @@ def sandboxes(w):
 
 
 def assert_gone(w, before):
-    wait_until(lambda: sandboxes(w) <= before, 20, lambda: f"sandboxes gone: {sandboxes(w) - before}\n{w.log_text(2000)}")
+    wait_until(lambda: sandboxes(w) <= before, 60, lambda: f"sandboxes gone: {sandboxes(w) - before}\n{w.log_text(2000)}")
 
 
 def neighbour_answers(w):
-    answer = w.invoke("neighbour", {"still": "here"}, timeout=20)
+    answer = w.invoke("neighbour", {"still": "here"}, timeout=100)
     assert answer.status == 200 and not answer.function_error and answer.json == {"still": "here"}, answer
     assert w.health() == 200
 
@@ -169,7 +170,7 @@ def test_a_template_that_keeps_its_copies_sockets_blocks_no_slot(arena):
     """The sockets of ended copies stay open in the template; their places must come free all the same."""
     def answered(answers):
         assert [a.status for a in answers] == [200] * len(answers), answers
-        counts = wait_until(lambda: (lambda d: d if arena_counts(d)["stopping"] <= 1 else None)(arena.describe("hostile-template")), 10, "slots free")
+        counts = wait_until(lambda: (lambda d: d if arena_counts(d)["stopping"] <= 1 else None)(arena.describe("hostile-template")), 60, "slots free")
         assert counts
     attack(arena, """
 kept = []
@@ -366,10 +367,16 @@ def handler(event, context):
             if fd >= 0:
                 found.append("socket %d %d %d" % (family, kind, protocol))
                 os.close(fd)
-    begin = time.monotonic()
-    for _ in range(2000):
-        os.sync()
-    if time.monotonic() - begin > 2:
+    # A busy machine slows each of them down now and then; disks do so every time.
+    quickest = 9
+    for _ in range(3):
+        begin = time.monotonic()
+        for _ in range(2000):
+            os.sync()
+        quickest = min(quickest, time.monotonic() - begin)
+        if quickest <= 2:
+            break
+    if quickest > 2:
         found.append("sync reached the disks")
     socket.socket(socket.AF_INET6).setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     socket.socket().setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -381,7 +388,7 @@ def handler(event, context):
     # With this capability root sets the floor, too.
     status = pathlib.Path("/proc/self/status").read_text()
     floor = int(status.split("CapEff:")[1].split()[0], 16) >> 24 & 1
-    attack(arena, code, calls=2, check=nothing, event={"floor": True} if floor else None)
+    attack(arena, code, calls=2, timeout=60, check=nothing, event={"floor": True} if floor else None)
 
 
 CRUMBS = {
@@ -485,22 +492,29 @@ def test_slots_have_the_limits_they_are_said_to_have(arena):
     if not groups(arena):
         pytest.skip("this host gives no cgroups")
     known = sandboxes(arena)
-    arena.create("limited", "import time\ndef handler(e, c):\n    time.sleep(2)\n", memory=512, timeout=10)
+    arena.create("limited", "import time\ndef handler(e, c):\n    time.sleep(4)\n", memory=512, timeout=10)
     thread = threading.Thread(target=arena.invoke, args=("limited", {}))
     thread.start()
 
+    def slot_of(pid):
+        for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            group = line.split(":", 2)[2]
+            if "/martlet-" not in group:
+                continue
+            sandbox = pathlib.Path(group).parent.name
+            for path in (p for g in groups(arena) if g.endswith("/" + sandbox) for p in pathlib.Path(g).iterdir()):
+                if path.name.isdigit() and (path / "cgroup.procs").read_text().strip():
+                    return sandbox, path.name
+        return None
+
     def slot():
         for pid in sandboxes(arena) - known:
-            for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-                group = line.split(":", 2)[2]
-                if "/martlet-" not in group:
-                    continue
-                sandbox = pathlib.Path(group).parent.name
-                for path in (p for g in groups(arena) if g.endswith("/" + sandbox) for p in pathlib.Path(g).iterdir()):
-                    if path.name.isdigit() and (path / "cgroup.procs").read_text().strip():
-                        return sandbox, path.name
+            # What ends while it is looked at had no slot.
+            with contextlib.suppress(OSError):
+                if found := slot_of(pid):
+                    return found
         return None
-    sandbox, index = wait_until(slot, 10, "a slot with a process")
+    sandbox, index = wait_until(slot, 60, "a slot with a process")
     bases = {str(pathlib.Path(g).parent) for g in groups(arena)}
 
     def value(*names):
@@ -566,9 +580,9 @@ def handler(event, context):
         assert used and spaces
         if way == "delete":
             w.delete("untidy")
-        wait_until(lambda: not sandboxes(w), 30, lambda: f"no sandbox: {w.family().sandboxed}")
+        wait_until(lambda: not sandboxes(w), 60, lambda: f"no sandbox: {w.family().sandboxed}")
         # One may wait for its first use.
-        wait_until(lambda: len(groups(w)) <= trees, 20, lambda: f"no cgroup: {groups(w)} (before: {empty})")
+        wait_until(lambda: len(groups(w)) <= trees, 60, lambda: f"no cgroup: {groups(w)} (before: {empty})")
         # Numbers of namespaces that are gone are given to others: only what is ours is looked at.
         left = namespaces([p.pid for p in processes.descendants(os.getpid()) if p.uid and p.pid in {q.pid for q in w.family().all}]) & spaces
         left -= namespaces([w.process.pid, w.family().server])
@@ -580,7 +594,11 @@ def test_init_stays_small_over_thousands_of_invocations(arena):
     arena.create("many", ECHO + "# a package of its own\n")
     arena.call("many", {})
     digest = base64.b64decode(arena.boto().get_function_configuration(FunctionName="many")["CodeSha256"]).hex()
-    pid = next(pid for pid in sandboxes(arena) if digest in pathlib.Path(f"/proc/{pid}/mountinfo").read_text())
+
+    def is_its_init(pid):
+        with contextlib.suppress(OSError):
+            return digest in pathlib.Path(f"/proc/{pid}/mountinfo").read_text()
+    pid = next(pid for pid in sandboxes(arena) if is_its_init(pid))
 
     def size():
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
