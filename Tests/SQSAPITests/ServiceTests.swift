@@ -270,7 +270,8 @@ private final class World: Sendable {
         #expect(try await waiting.isEmpty)
         let begun = ContinuousClock.now
         #expect(try await world.receive(queue, ",\"WaitTimeSeconds\":20").isEmpty)
-        #expect(ContinuousClock.now - begun < .seconds(5))
+        // It would wait for longer than that.
+        #expect(ContinuousClock.now - begun < .seconds(15))
     }
 
     @Test func waitEndsWithItsTask() async throws {

@@ -58,11 +58,14 @@ import Testing
         let schedule = try Schedule(ScheduleExpression("cron(* * * * ? *)"), created: 0)
         let now = utc("2026-11-21T15:00:30")
         for policy in [CatchUp.skip, .last] {
-            var state = ScheduleState(created: 0)
-            let elapsed = ContinuousClock().measure {
-                #expect(state.advance(schedule, catchUp: policy, now: now * 1000).due.last == now - 30)
+            // The quickest of some: a machine that is busy with something else adds to the others.
+            let times = (0..<5).map { _ in
+                var state = ScheduleState(created: 0)
+                return ContinuousClock().measure {
+                    #expect(state.advance(schedule, catchUp: policy, now: now * 1000).due.last == now - 30)
+                }
             }
-            #expect(elapsed < .seconds(1))
+            #expect(times.min()! < .seconds(1))
         }
     }
 
