@@ -5,7 +5,7 @@ import re
 from xdist.scheduler import LoadFileScheduling
 
 # Files whose tests run against a server, or a broker, for each value of a fixture's parameter. It comes first in their names.
-BY_PARAMETER = ("test_attacks.py", "test_callbacks.py", "test_node_copies.py", "test_brokers.py")
+BY_PARAMETER = ("test_callbacks.py", "test_node_copies.py", "test_brokers.py")
 
 
 class ByServer(LoadFileScheduling):
