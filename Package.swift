@@ -101,7 +101,7 @@ let package = Package(
         .target(name: "Tenants", dependencies: ["AccessControl", "FunctionModel"], swiftSettings: strict),
         .target(name: "DeploymentPackages", dependencies: ["CChild", "FunctionModel", "Registry", "CZlib", crypto], swiftSettings: strict),
         .target(name: "Metering", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
-        .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel"], swiftSettings: strict),
+        .target(name: "FunctionLogs", dependencies: ["BlockingThread", "FunctionModel", "JSONValues"], swiftSettings: strict),
         .target(name: "Auditing", dependencies: ["BlockingThread", "FunctionModel", "JSONValues", "LinuxPrimitives"], swiftSettings: strict),
         .target(name: "Registry", dependencies: ["FunctionModel"], swiftSettings: strict),
         .target(name: "WarmPool", dependencies: ["FunctionModel"], swiftSettings: strict),

@@ -22,8 +22,12 @@ final class Call {
     var isOutOfMemory = false
     /// The client went away in the middle of its stream.
     var isAbandoned = false
+    /// The type of the failure that an extension ended it with.
+    var extensionFailure: String?
     /// The answer is being streamed.
     var isStreaming = false
+    /// When the first part of a streamed answer came.
+    var answerBegan: NIODeadline?
     /// Bytes of a streamed answer so far.
     var streamedBytes = 0
     var log: InvocationLog

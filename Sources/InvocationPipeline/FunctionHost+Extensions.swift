@@ -75,6 +75,7 @@ extension FunctionHost {
         case .runtime(let exit): ended(call, environment, exit)
         case .extension(let type, let cause):
             let id = call.invocation.requestID
+            call.extensionFailure = type
             settle(
                 call, environment, outcome: .crash, payload: ErrorPayload.make(type: type, message: "RequestId: \(id) Error: \(cause)"),
                 platformLine: "RequestId: \(id) Error: \(cause)\n\(type)")
@@ -109,11 +110,15 @@ extension FunctionHost {
         whole.handlerMicroseconds = UInt32(clamping: nanoseconds / 1000)
         whole.billedMilliseconds = UInt32(clamping: max(1, (nanoseconds + 999_999) / 1_000_000))
         whole.peakMemoryKiB = max(whole.peakMemoryKiB, UInt32(clamping: peakBytes(environment, earlier: call.peakAtDispatch) / 1024))
-        writeReport(of: call, whole)
-        writeLog(call)
         let before = afterwork.record
+        let microseconds = whole.handlerMicroseconds - min(before.handlerMicroseconds, whole.handlerMicroseconds)
+        let answered = pipeline.wallMilliseconds() - Int64(microseconds) / 1000
+        writeReport(
+            of: call, whole, errorType(of: call, outcome),
+            overhead: PlatformLog.Span(.extensionOverhead, start: answered, microseconds: microseconds))
+        writeLog(call)
         record(
-            environment, outcome: outcome, microseconds: whole.handlerMicroseconds - min(before.handlerMicroseconds, whole.handlerMicroseconds),
+            environment, outcome: outcome, microseconds: microseconds,
             billedMilliseconds: whole.billedMilliseconds - min(before.billedMilliseconds, whole.billedMilliseconds),
             peakMemoryKiB: whole.peakMemoryKiB)
     }

@@ -41,7 +41,7 @@ extension FunctionHost {
         let head = InvocationHead(
             requestID: call.invocation.requestID, deadlineMilliseconds: deadline,
             arn: call.invocation.qualifier.map { "\(arn):\($0)" } ?? arn, clientContext: call.invocation.clientContext, tenantID: call.invocation.tenantID,
-            traceID: Lineage.adding(lineageTag, to: call.invocation.trace), streams: call.invocation.stream != nil)
+            traceID: trace(of: call), streams: call.invocation.stream != nil)
         if let session = sessions[worker.value] {
             session.isLive = true
             session.traceID = head.traceID
@@ -49,6 +49,9 @@ extension FunctionHost {
         renewExtensionOutput(environment)
         environment.invoke(head, event: call.invocation.event)
     }
+
+    /// The header that the function has.
+    func trace(of call: Call) -> String { Lineage.adding(lineageTag, to: call.invocation.trace) }
 
     func start(of call: Call) -> UsageStart {
         UsageStart(
@@ -177,8 +180,9 @@ extension FunctionHost {
         call.log.finish()
         let record = finishRecord(call, environment, outcome: outcome, bytesOut: call.streamedBytes + payload.readableBytes)
         if call.environment == nil { writeStart(of: call) }
-        writeEnd(of: call, record, platformLine)
-        if environment?.isLingering != true { writeReport(of: call, record) }
+        let errorType = errorType(of: call, outcome)
+        writeEnd(of: call, record, errorType, platformLine)
+        if environment?.isLingering != true { writeReport(of: call, record, errorType) }
         writeLog(call)
         do { try pipeline.usage.write(record) } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
@@ -194,34 +198,6 @@ extension FunctionHost {
                     contentType: call.isStreaming || outcome != .success ? nil : environment?.answerType, logTail: tail)))
         pipeline.finished(call, record)
         return record
-    }
-
-    private func writeStart(of call: Call) {
-        let (id, logging) = (call.invocation.requestID, version.configuration.logging)
-        call.environment?.tell(
-            PlatformLog.startJSON(requestID: id, version: version.version, time: pipeline.wallMilliseconds(), LoggingConfiguration()) ?? "")
-        guard logging.format == .json else { return call.log.platform(PlatformLog.start(requestID: id, version: version.version)) }
-        if let line = PlatformLog.startJSON(requestID: id, version: version.version, time: pipeline.wallMilliseconds(), logging) { call.log.platform(line) }
-    }
-
-    /// - Parameter reason: why the platform ended it, for people; in the JSON format the report's status says so.
-    private func writeEnd(of call: Call, _ record: UsageRecord, _ reason: String?) {
-        let (logging, time) = (version.configuration.logging, pipeline.wallMilliseconds())
-        call.environment?.finishLines()
-        call.environment?.tell(PlatformLog.runtimeDoneJSON(record, time: time, LoggingConfiguration()) ?? "")
-        guard logging.format == .json else {
-            if let reason { call.log.platform(reason) }
-            return call.log.platform(PlatformLog.end(requestID: record.requestID))
-        }
-        if let line = PlatformLog.runtimeDoneJSON(record, time: time, logging) { call.log.platform(line) }
-    }
-
-    /// The last line of an invocation, when nobody is at work for it any more.
-    func writeReport(of call: Call, _ record: UsageRecord) {
-        let (logging, time) = (version.configuration.logging, pipeline.wallMilliseconds())
-        call.environment?.tell(PlatformLog.reportJSON(record, time: time, LoggingConfiguration()) ?? "")
-        guard logging.format == .json else { return call.log.platform(PlatformLog.report(record)) }
-        if let line = PlatformLog.reportJSON(record, time: time, logging) { call.log.platform(line) }
     }
 
     func writeLog(_ call: Call) {

@@ -17,6 +17,7 @@ extension FunctionHost {
     func environmentStreamed(_ environment: Environment, part: ByteBuffer) {
         guard let call = calls[environment.workerNumber], let stream = call.invocation.stream, call.isStreaming else { return }
         guard call.streamedBytes + part.readableBytes <= ResponseStream.maximumBytes else { return tooLong(call, environment) }
+        if call.answerBegan == nil { call.answerBegan = .now() }
         call.streamedBytes += part.readableBytes
         stream.takes(part)
     }

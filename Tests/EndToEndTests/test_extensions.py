@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import textwrap
 import threading
 import zipfile
 
@@ -142,9 +143,9 @@ def retire(w, name):
     w.boto().update_function_configuration(FunctionName=name, Description="changed")
 
 
-def invoke_to_the_end(w, name, event=None):
+def invoke_to_the_end(w, name, event=None, **options):
     """Until its extensions are done, too: while they are at work another request gets another environment."""
-    request = w.invoke(name, event or {}).request_id
+    request = w.invoke(name, event or {}, **options).request_id
     wait_for(w, name, f"REPORT RequestId: {request}")
     return request
 
@@ -459,6 +460,56 @@ def test_telemetry_comes_in_order_with_the_right_request_ids(w, make):
     assert [record["status"] for kind, record in rest if kind == "platform.runtimeDone"][2] == "error"
     for record in records:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["time"]), record
+
+
+def test_telemetry_tells_where_the_time_went_and_of_what_kind_a_failure_is(w, make):
+    slowly = """
+        prompt = next_event
+        def next_event():
+            event = prompt()
+            if event["eventType"] == "INVOKE": time.sleep(0.5)
+            return event
+    """
+    name = make({"listener": textwrap.dedent(slowly) + LISTENER}, code="""
+        import os, time
+        def handler(event, context):
+            if event.get("fail"): raise ValueError("no")
+            if event.get("exit"): os._exit(3)
+            if not event.get("stream"): return time.sleep(0.05)
+            def answer():
+                time.sleep(0.05)
+                yield b"first"
+                time.sleep(0.1)
+                yield b"last"
+            return answer()
+    """, isolation="environment")
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    invoke_to_the_end(w, name, {}, headers={"X-Amzn-Trace-Id": trace})
+    invoke_to_the_end(w, name, {}, headers={"X-Amzn-Trace-Id": trace.replace("Sampled=1", "Sampled=0")})
+    events = w.boto().invoke_with_response_stream(FunctionName=name, Payload=b'{"stream": true}')["EventStream"]
+    assert b"".join(event["PayloadChunk"]["Payload"] for event in events if "PayloadChunk" in event) == b"firstlast"
+    wait_for(w, name, '"platform.report"', 3)
+    fault(w, name, {"fail": True})
+    wait_for(w, name, '"platform.report"', 4)
+    fault(w, name, {"exit": True})
+    wait_for(w, name, '"platform.report"', 5)
+    records = lines(w, name, "listener record ")
+    starts, ends, reports = ([r["record"] for r in records if r["type"] == f"platform.{kind}"] for kind in ("start", "runtimeDone", "report"))
+    for record in (starts[0], ends[0], reports[0]):
+        assert record["tracing"]["type"] == "X-Amzn-Trace-Id" and record["tracing"]["value"].startswith(trace), record
+    assert not [record for record in starts[1:] + ends[1:] + reports[1:] if "tracing" in record]
+    for record in ends[:3]:
+        latency, duration = record["spans"]
+        assert (latency["name"], duration["name"]) == ("responseLatency", "responseDuration") and latency["start"] < duration["start"]
+        assert latency["durationMs"] >= 50 and latency["durationMs"] + duration["durationMs"] == pytest.approx(record["metrics"]["durationMs"], abs=0.01)
+    assert [record["spans"][1]["durationMs"] >= 100 for record in ends[:3]] == [False, False, True]
+    for end, report in zip(ends[:4], reports[:4]):
+        overhead, = report["spans"]
+        assert overhead["name"] == "extensionOverhead"
+        assert end["metrics"]["durationMs"] + overhead["durationMs"] == pytest.approx(report["metrics"]["durationMs"], abs=0.01)
+    assert [(record["status"], record.get("errorType"), "spans" in record) for record in ends[2:]] == [
+        ("success", None, True), ("error", "Runtime.Unknown", False), ("failure", "Runtime.ExitError", False)]
+    assert [record.get("errorType") for record in reports[2:]] == [None, "Runtime.Unknown", "Runtime.ExitError"]
 
 
 def test_lines_over_tcp_and_of_extensions_themselves(w, make):

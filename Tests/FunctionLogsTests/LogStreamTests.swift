@@ -48,6 +48,17 @@ import Testing
         #expect(PlatformLog.runtimeDoneJSON(record, time: 0, json) == nil)
         let warnings = LoggingConfiguration(format: .json, systemLevel: .warn)
         #expect(PlatformLog.reportJSON(record, time: 0, warnings) == nil && PlatformLog.startJSON(requestID: id, version: "1", time: 0, warnings) == nil)
+        let detail = PlatformLog.Detail(
+            tracing: #"Root=1;a="b"\"#, errorType: "Runtime.ExitError", spans: [.init(.responseLatency, start: 1_795_301_400_123, microseconds: 1_200)])
+        #expect(
+            PlatformLog.startJSON(requestID: id, version: "1", time: 0, json, detail: detail)
+                == #"{"time":"1970-01-01T00:00:00.000Z","type":"platform.start","record":{"requestId":"\#(id)","version":"1","tracing":{"type":"X-Amzn-Trace-Id","value":"Root=1;a=\"b\"\\"}}}"#
+        )
+        record.outcome = .crash
+        #expect(
+            PlatformLog.runtimeDoneJSON(record, time: 0, json, detail: detail)
+                == #"{"time":"1970-01-01T00:00:00.000Z","type":"platform.runtimeDone","record":{"requestId":"\#(id)","status":"failure","errorType":"Runtime.ExitError","tracing":{"type":"X-Amzn-Trace-Id","value":"Root=1;a=\"b\"\\"},"spans":[{"name":"responseLatency","start":"2026-11-21T22:50:00.123Z","durationMs":1.200}],"metrics":{"durationMs":1.234,"producedBytes":0}}}"#
+        )
         record.outcome = .timeout
         #expect(PlatformLog.reportJSON(record, time: 0, warnings)?.contains(#""status":"timeout""#) == true)
         #expect(PlatformLog.runtimeDoneJSON(record, time: 0, warnings) != nil)
