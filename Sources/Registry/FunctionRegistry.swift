@@ -87,11 +87,12 @@ public actor FunctionRegistry {
         return try await exclusively {
             var record = try self.snapshot.record(key)
             try self.check(expectedRevision, record)
+            let configuration = change.applied(to: record.latest.configuration)
+            try configuration.checkTenancy()
+            try await self.packages.checkSize(reference, configuration.layers)
             if dryRun { return record.latest }
             // The same bytes again change nothing: the ready workers of this snapshot stay in use.
-            let configuration = change.applied(to: record.latest.configuration)
             if record.latest.code != reference || record.latest.configuration != configuration {
-                try await self.packages.checkSize(reference, configuration.layers)
                 record.latest = try await self.successor(of: record.latest, configuration: configuration, code: reference)
             }
             let version = publish ? try await self.publish(&record, description: nil) : record.latest

@@ -30,6 +30,7 @@ import Testing
         await refused { _ = try await registry.updateConfiguration(key("f"), change: change) }
         await refused { _ = try await registry.updateCode(key("f"), code: .archive([2]), change: change) }
         await refused { _ = try await registry.updateCode(key("f"), code: .archive([1]), change: change) }
+        await refused { _ = try await registry.updateCode(key("f"), code: .archive([2]), change: change, dryRun: true) }
         await refused { try await registry.setTags(key("f"), adding: ["martlet:isolation": "environment"]) }
         let record = try await registry.snapshot.record(key("f"))
         #expect(record.latest == made && record.tags.isEmpty)
