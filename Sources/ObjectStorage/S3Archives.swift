@@ -86,10 +86,21 @@ public final class S3Archives: ObjectArchives {
             throw ServiceError(.codeStorageExceeded, "failed to keep \(object.bucket)/\(object.key): the disk of the data directory is full; free some space and try again")
         } catch let error as CancellationError {
             throw error
+        } catch where Self.isDistrust(error) {
+            throw ServiceError(
+                .unavailable,
+                "failed to fetch \(object.key) from the bucket \(object.bucket): the certificate of \(configuration.endpoint.serverName(bucket: object.bucket)) is not one that s3.authorities (else the system) trusts",
+                retryAfter: 5, underlying: error)
         } catch {
             throw Self.failure(object, "\(error)")
         }
         return file
+    }
+
+    private static func isDistrust(_ error: any Error) -> Bool {
+        if let error = error as? NIOSSLExtraError { return error == .failedToValidateHostname }
+        guard case .handshakeFailed(let reason)? = error as? NIOSSLError else { return false }
+        return "\(reason)".contains("CERTIFICATE_VERIFY_FAILED")
     }
 
     private func begin() throws(ServiceError) {

@@ -2,12 +2,14 @@
 
 import json
 import os
+import ssl
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from harness.s3 import S3
+from harness.secure import certificate
 from harness.world import ECHO, ROLE, world, zip_of
 
 KEYS = {"AKIAOPERATOR": "operator/secret+=", "AKIASHOP": "shop"}
@@ -176,3 +178,23 @@ def test_without_an_endpoint_it_is_said_what_to_do(make_world, name):
 def test_the_secret_is_not_shown(w):
     shown = w.cli("config", "check", "--config", w.folder / "martlet.json").stdout
     assert "AKIAOPERATOR" in shown and KEYS["AKIAOPERATOR"] not in shown
+
+
+def test_code_comes_over_tls_from_whom_the_configuration_trusts_alone(scratch, name):
+    folder = scratch / "s3-tls"
+    authority = certificate(folder, "own")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, folder / "own.key")
+    store = S3(KEYS)
+    store.put("code", "first.zip", zip_of({"app.py": ECHO}))
+    with store.serve(context) as endpoint:
+        settings = {"endpoint": endpoint, "accessKeyId": "AKIAOPERATOR", "secretAccessKey": KEYS["AKIAOPERATOR"]}
+        with world(scratch / "s3-trusting", config={"s3": {**settings, "authorities": str(authority)}}) as trusting:
+            create(trusting.boto(), name)
+            assert trusting.call(name, {"n": 1}) == {"n": 1} and len(store.requests) == 1
+        for authorities in ({}, {"authorities": str(certificate(folder, "other"))}):
+            with world(scratch / f"s3-doubting-{len(authorities)}", config={"s3": {**settings, **authorities}}) as doubting:
+                code, message = refusal(doubting.boto(), name)
+                assert code == "ServiceUnavailableException" and "the certificate of 127.0.0.1 is not one that s3.authorities" in message
+                assert not doubting.boto().list_functions()["Functions"]
+        assert len(store.requests) == 1, "nothing was asked of a server that is not trusted"
