@@ -3,52 +3,8 @@ import Glibc
 import LinuxPrimitives
 import Sandbox
 
-struct Arguments {
-    var data = "."
-    var uidFirst: UInt32 = 200_000
-    var uidCount: UInt32 = 65_536
-    var pythonPrefixes: [String] = []
-    var instance = "default"
-    /// Folder of the executables and of the fork library.
-    var home = ""
-    var openFiles: UInt32 = 1024
-    var fileSizeMB: UInt64 = 10_240
-    var fastCgroupMoves = false
-    var egress = Egress.Settings()
-
-    init(_ words: [String]) throws {
-        var words = words.dropFirst()
-        func number<N: FixedWidthInteger>(_ text: String, _ option: String) throws -> N {
-            guard let value = N(text) else { throw LinuxError("\(option) \(text) is not a number", EINVAL) }
-            return value
-        }
-        while let option = words.popFirst() {
-            guard let value = words.popFirst() else { throw LinuxError("\(option) lacks its value", EINVAL) }
-            switch option {
-            case "--data": data = value
-            case "--uid-first": uidFirst = try number(value, option)
-            case "--uid-count": uidCount = try number(value, option)
-            case "--python": pythonPrefixes.append(value)
-            case "--instance": instance = value
-            case "--home": home = value
-            case "--fast-cgroup-moves": fastCgroupMoves = value == "yes"
-            case "--egress-range": egress.range = value
-            case "--egress-ahead": egress.isAhead = value == "yes"
-            case "--name-server": egress.nameServers.append(value)
-            case "--refuse": egress.refused.append(value)
-            case "--allow": egress.allowed.append(value)
-            case "--uplink": egress.uplinks.append(value)
-            case "--open-files": openFiles = try number(value, option)
-            case "--file-size-mb": fileSizeMB = try number(value, option)
-            default: throw LinuxError("unknown option \(option)", EINVAL)
-            }
-        }
-        guard uidFirst >= 1000, uidCount >= 64, uidFirst &+ uidCount > uidFirst else { throw LinuxError("the uid range is unusable", EINVAL) }
-    }
-}
-
 /// One sandbox as the helper knows it.
-private struct Live {
+struct Live {
     let pid: pid_t
     let pidfd: Int32
     /// To init; end of file when it is gone.
@@ -73,19 +29,19 @@ final class Helper {
     private let rootless: Bool
     private let cgroups: Cgroups
     private let skeletons: Skeletons
-    private let rootOrder: [String]
+    let rootOrder: [String]
     private let spec: UnsafePointer<csb_spec>
-    private var embryo: Embryo?
+    var embryo: Embryo?
     private var nextCgroup: UInt32 = 0
-    private var live: [UInt32: Live] = [:]
-    private var uids: UIDRange
+    var live: [UInt32: Live] = [:]
+    var uids: UIDRange
     private let poller: Int32
     /// Sandboxes whose cgroups could not be removed yet.
     private var cgroupsToRemove: [UInt32] = []
     /// Interpreters whose byte code is still to be made, and the one that is at it.
-    private var byteCodeWanted: [RuntimeOffer]
-    private var byteCode: ByteCode?
-    private let runtimeFiles: RuntimeFiles
+    var byteCodeWanted: [RuntimeOffer]
+    var byteCode: ByteCode?
+    let runtimeFiles: RuntimeFiles
     private let dataFolder: Int32
     private let dataPath: String
     /// nil where this host cannot give functions a network.
@@ -175,36 +131,7 @@ final class Helper {
         rmdir(folder)
     }
 
-    private static func facts(_ arguments: Arguments, rootless: Bool, cgroups: Cgroups, hasFastMoves: Bool, filter: sock_fprog, offers: [RuntimeOffer]) -> NodeFacts {
-        var facts = NodeFacts()
-        var name = utsname()
-        uname(&name)
-        facts.kernel = withUnsafePointer(to: &name.release) { $0.withMemoryRebound(to: CChar.self, capacity: 65) { String(cString: $0) } }
-        facts.landlockABI = Int(csb_landlock_abi())
-        facts.cgroups = switch cgroups.version { case .v1: .v1; case .v2: .v2; case .none: .none }
-        facts.controllers = cgroups.controllers
-        facts.hasFastCgroupMoves = hasFastMoves
-        facts.rootless = rootless
-        facts.seccompInstructions = Int(filter.len)
-        facts.runtimes = offers
-        if !rootless { facts.uidRange = arguments.uidFirst...(arguments.uidFirst + arguments.uidCount - 1) }
-        if rootless {
-            facts.gaps.append("Not started as root: no cgroups, so a function's memory is limited for each of its processes only (an rlimit on data), its CPU time is not measured, its peak memory is what its process says, and its processes are bounded by an rlimit only; sandboxes share the server's uid.")
-        } else if cgroups.version == .none {
-            facts.gaps.append("No usable cgroup controllers: memory is limited for each process only (an rlimit on data), CPU time is not measured, peak memory is what the process says, and processes are bounded by an rlimit only.")
-        } else {
-            let missing = ["memory", "cpu", "pids"].filter { !cgroups.controllers.contains($0) }
-            if !missing.isEmpty { facts.gaps.append("cgroup controllers missing: \(missing.joined(separator: ", ")); their limits are not enforced.") }
-        }
-        if !cgroups.canResetPeak {
-            facts.gaps.append("The kernel cannot set a cgroup's peak memory back (Linux 6.12 can): an invocation's peak is exact only if it is the highest its slot has seen, else it is the memory in use at its end.")
-        }
-        if facts.landlockABI == 0 { facts.gaps.append("The kernel has no Landlock: one layer fewer behind the namespaces and the seccomp filter.") }
-        if !offers.contains(where: { $0.name.hasPrefix("python") }) { facts.gaps.append("No CPython 3.9 or newer was found: no Python runtime is offered.") }
-        return facts
-    }
-
-    private func watch(_ fd: Int32, _ tag: UInt64) throws {
+    func watch(_ fd: Int32, _ tag: UInt64) throws {
         var event = epoll_event()
         event.events = EPOLLIN.rawValue
         event.data.u64 = tag
@@ -321,7 +248,7 @@ final class Helper {
     }
 
     /// A PID 1 that waits to become somebody's sandbox, already in its cgroups.
-    private struct Embryo {
+    struct Embryo {
         let pid: pid_t
         let pidfd: Int32
         let sync: Int32
@@ -360,7 +287,7 @@ final class Helper {
         if !cgroups.removeSandbox(cgroup) { cgroupsToRemove.append(cgroup) }
     }
 
-    private func become(_ body: Embryo, id: UInt32, uid: UInt32, root: Int, memory: UInt64, storage: UInt64, digest: String, isSpare: Bool = false,
+    func become(_ body: Embryo, id: UInt32, uid: UInt32, root: Int, memory: UInt64, storage: UInt64, digest: String, isSpare: Bool = false,
         isConnected: Bool = false, descriptors: [Int32]
     ) throws {
         do {
@@ -388,50 +315,6 @@ final class Helper {
         _ = csb_release(body.sync)
     }
 
-    /// The part of every sandbox that is the same, in C memory that lives as long as the helper.
-    private static func makeSpec(
-        _ arguments: Arguments, data: String, skeletons: Skeletons, order: [String], rootless: Bool, hasPids: Bool, hasMemory: Bool,
-        template: sock_fprog, child: sock_fprog
-    ) -> UnsafePointer<csb_spec> {
-        func c(_ text: String?) -> UnsafePointer<CChar>? { text.flatMap { strdup($0) }.map { UnsafePointer($0) } }
-        let roots = UnsafeMutablePointer<csb_root>.allocate(capacity: max(1, order.count))
-        for (index, name) in order.enumerated() {
-            guard let root = skeletons.roots[name] else { continue }
-            let steps = root.steps + [.package(target: "var/task"), .layers(target: "opt"), .storage(target: "tmp"), .dev("dev"), .proc("proc")]
-            let ops = UnsafeMutablePointer<csb_op>.allocate(capacity: steps.count)
-            for (place, step) in steps.enumerated() {
-                let op = switch step {
-                case .bind(let source, let target): csb_op(kind: Int32(CSB_BIND.rawValue), source: c(source), target: c(target))
-                case .layers(let target): csb_op(kind: Int32(CSB_LAYERS.rawValue), source: nil, target: c(target))
-                case .package(let target): csb_op(kind: Int32(CSB_PACKAGE.rawValue), source: nil, target: c(target))
-                case .storage(let target): csb_op(kind: Int32(CSB_TMPFS.rawValue), source: nil, target: c(target))
-                case .dev(let target): csb_op(kind: Int32(CSB_DEV.rawValue), source: nil, target: c(target))
-                case .proc(let target): csb_op(kind: Int32(CSB_PROC.rawValue), source: nil, target: c(target))
-                }
-                (ops + place).initialize(to: op)
-            }
-            (roots + index).initialize(to: csb_root(skeleton: c(root.folder), ops: ops, op_count: Int32(steps.count)))
-        }
-        let spec = UnsafeMutablePointer<csb_spec>.allocate(capacity: 1)
-        var value = csb_spec()
-        value.roots = UnsafePointer(roots)
-        value.root_count = Int32(order.count)
-        value.mount_point = c(skeletons.base + "/mount")
-        value.data = c(data)
-        value.template_filter = template
-        value.child_filter = child
-        value.inner_uid = 993
-        value.inner_gid = 990
-        value.file_size_limit = arguments.fileSizeMB << 20
-        value.open_files_limit = arguments.openFiles
-        value.process_limit = hasPids ? 0 : 1024
-        value.memory_by_rlimit = hasMemory ? 0 : 1
-        value.rootless = rootless ? 1 : 0
-        withUnsafeMutableBytes(of: &value.hostname) { $0.copyBytes(from: Array("martlet\0".utf8)) }
-        spec.initialize(to: value)
-        return UnsafePointer(spec)
-    }
-
     private func addSlot(_ index: UInt32, sandbox id: UInt32) throws {
         guard let sandbox = live[id], index < UInt32(MC_MAX_SLOTS) else { return }
         do {
@@ -447,7 +330,7 @@ final class Helper {
         }
     }
 
-    private func makeSlot(_ index: UInt32, of sandbox: Live) throws -> Cgroups.Slot {
+    func makeSlot(_ index: UInt32, of sandbox: Live) throws -> Cgroups.Slot {
         let slot = try cgroups.makeSlot(index, sandbox: sandbox.cgroup, memoryMB: sandbox.memoryMB, storageMB: sandbox.storageMB)
         do {
             try send(
@@ -458,65 +341,6 @@ final class Helper {
             throw error
         }
         return slot
-    }
-
-    // MARK: Byte code
-
-    /// While nothing else is to be done: one interpreter after another makes its byte code.
-    private func makeByteCode() {
-        if let job = byteCode {
-            if ByteCode.now() > job.deadline { endByteCode() }
-            return
-        }
-        guard let body = embryo, let offer = byteCodeWanted.popLast() else { return }
-        guard let root = rootOrder.firstIndex(of: offer.name), let uid = uids.take(except: Set(live.values.map(\.uid))) else { return }
-        embryo = nil
-        // Past the numbers that the server may use.
-        let id = 1 << 30 | UInt32(byteCodeWanted.count)
-        do {
-            let job = try ByteCode(offer, id: id) {
-                try become(
-                    body, id: id, uid: uid, root: root, memory: ByteCode.memoryMB, storage: ByteCode.storageMB, digest: "", descriptors: $0)
-            }
-            byteCode = job
-            try watch(job.output, UInt64(id) << 2 | 3)
-        } catch {
-            reportNoByteCode(offer, "\(error)")
-            endByteCode()
-        }
-    }
-
-    private func fromByteCode(_ id: UInt32) {
-        guard byteCode?.id == id, byteCode?.read() == true else { return }
-        do {
-            if let job = byteCode, try job.install(in: runtimeFiles.python) == 0 { reportNoByteCode(job.offer, "the interpreter gave none") }
-        } catch {
-            if let job = byteCode { reportNoByteCode(job.offer, "\(error)") }
-        }
-        endByteCode()
-    }
-
-    private func byteCodeSandboxIsUp(_ sandbox: Live) {
-        do {
-            try makeSlot(0, of: sandbox).close()
-            try byteCode?.run()
-        } catch {
-            if let job = byteCode { reportNoByteCode(job.offer, "\(error)") }
-            endByteCode()
-        }
-    }
-
-    private func endByteCode() {
-        guard let job = byteCode else { return }
-        byteCode = nil
-        job.close()
-        if let sandbox = live[job.id] { kill(sandbox.pid, SIGKILL) }
-    }
-
-    /// Nobody's error: cold starts take a few milliseconds longer.
-    private func reportNoByteCode(_ offer: RuntimeOffer, _ reason: String) {
-        let text = Array("martlet-sandbox: no byte code for \(offer.name): \(reason)\n".utf8)
-        _ = text.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }
 
     private func fromSandbox(_ id: UInt32) {
@@ -573,65 +397,5 @@ private func raiseOpenFiles() {
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    }
-}
-
-/// Hands out host uids, each new sandbox another, and remembers across restarts how far it came: a uid comes round again
-/// only after all the others.
-struct UIDRange {
-    private let first: UInt32
-    private let count: UInt32
-    private var next: UInt32 = 0
-    private var reserved: UInt32 = 0
-    private let folder: Int32
-    private let rootless: Bool
-    private static let block: UInt32 = 64
-
-    init(_ arguments: Arguments, folder: Int32, rootless: Bool) {
-        first = arguments.uidFirst
-        count = arguments.uidCount
-        self.folder = folder
-        self.rootless = rootless
-        let fd = Self.open(folder, O_RDONLY)
-        if fd >= 0 {
-            let text = readAll(fd, limit: 32).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            next = (UInt32(text.split(separator: "\n").first ?? "") ?? 0) % count
-            close(fd)
-        }
-        reserved = next
-    }
-
-    /// The folder belongs to the server: what it may have put there instead (a FIFO to wait at, a second name of a file of
-    /// root's to overwrite) is removed.
-    private static func open(_ folder: Int32, _ flags: Int32) -> Int32 {
-        let fd = openat(folder, "uids", flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        var info = stat()
-        if fd >= 0, fstat(fd, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_nlink == 1, info.st_uid == geteuid() { return fd }
-        if fd >= 0 { close(fd) }
-        unlinkat(folder, "uids", 0)
-        return -1
-    }
-
-    mutating func take(except live: Set<UInt32>) -> UInt32? {
-        if rootless { return geteuid() }
-        for _ in 0..<count {
-            if next == reserved { reserve() }
-            let uid = first + next
-            next = (next + 1) % count
-            if !live.contains(uid) { return uid }
-        }
-        return nil
-    }
-
-    /// Written ahead in blocks, so that a crash skips some instead of giving one out twice.
-    private mutating func reserve() {
-        reserved = (next + Self.block) % count
-        let fd = openat(folder, "uids", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard fd >= 0 else { return }
-        // A fixed width, so that nothing is ever truncated.
-        let number = "\(reserved)"
-        let text = Array((String(repeating: "0", count: 10 - number.count) + number + "\n").utf8)
-        _ = text.withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
-        close(fd)
     }
 }
