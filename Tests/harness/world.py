@@ -78,6 +78,17 @@ def zip_of(files):
     return buffer.getvalue()
 
 
+MODELS = {}
+
+
+def botocore_session():
+    """A session of its own, but for the service models: reading them takes longer than most requests of a test."""
+    import botocore.session
+    session = botocore.session.Session()
+    session.register_component("data_loader", MODELS.setdefault("loader", session.get_component("data_loader")))
+    return session
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
@@ -326,7 +337,7 @@ class World:
         keys = self.credentials or {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
         return boto3.session.Session(
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-            region_name=options.pop("region", "us-east-1"),
+            region_name=options.pop("region", "us-east-1"), botocore_session=botocore_session(),
         ).client(service, endpoint_url=self.endpoint, verify=options.pop("verify", None), config=Config(
             retries={"max_attempts": retries}, connect_timeout=60, read_timeout=100, **options))
 
