@@ -26,16 +26,23 @@ extension LogsService {
         let after = try members.text("nextToken").map { try LogToken.event($0).place }
         let group = try await group(members, caller)
         let page = Guarded(EarliestEvents(limit: limit, bytes: Self.maximumPageBytes))
-        for owner in group.owners {
+        func read(_ owner: LogOwner, after position: LogPosition?, until last: Int64) async throws -> LogPosition {
             let function = owner.function.name
-            try await store.read(owner, since: max(start ?? 0, after?.time ?? 0), after: nil) { event in
+            return try await store.read(owner, since: max(start ?? 0, after?.time ?? 0), after: position) { event in
                 let place = LogToken.EventPlace(time: event.time, function: function, position: event.position)
-                guard event.time >= start ?? 0, event.time <= end ?? .max, after.map({ place > $0 }) ?? true,
+                guard event.time >= start ?? 0, event.time <= min(end ?? .max, last), after.map({ place > $0 }) ?? true,
                     names.map({ $0.contains(event.stream) }) ?? true, prefix.map({ event.stream.hasPrefix($0) }) ?? true,
                     pattern.matches(event.message)
                 else { return true }
                 return page.change { $0.add(Found(place: place, event: event)) }
             }
+        }
+        var ends: [(owner: LogOwner, position: LogPosition)] = []
+        for owner in group.owners { ends.append((owner, try await read(owner, after: nil, until: .max))) }
+        // Functions log on while others are read. Who follows the group asks next for what came from the newest time of this
+        // answer on, so what is older than that has to be in it.
+        if ends.count > 1, let newest = page.change({ $0.newest }) {
+            for end in ends { _ = try await read(end.owner, after: end.position, until: newest) }
         }
         let (events, isPartial) = page.change { $0.finish() }
         return Self.page(
@@ -49,6 +56,8 @@ extension LogsService {
         let bytes: Int
         private var found: [Found] = []
         private var hasDropped = false
+        /// Of all events, also those that are not among the first.
+        private(set) var newest: Int64?
 
         init(limit: Int, bytes: Int) {
             self.limit = limit
@@ -58,6 +67,7 @@ extension LogsService {
         /// - Returns: always true; a later function may have earlier events, and a log's times can step back.
         mutating func add(_ event: Found) -> Bool {
             found.append(event)
+            newest = max(newest ?? event.place.time, event.place.time)
             // Cut now and then, so that a long log is never held as a whole.
             if found.count > 2 * limit + 1_000 { cut() }
             return true
@@ -84,17 +94,20 @@ extension LogsService {
         }
     }
 
-    /// The event's ID is its place in digits, 56 of them as the service has.
+    /// The event's ID is its place in digits, 56 of them as the service has. Followers take events with one ID for one, so the
+    /// function is in it: the files of two may have begun in the same millisecond.
     private static func filtered(_ found: Found) -> JSON {
         func digits(_ number: some BinaryInteger, _ count: Int) -> String {
             let text = String(number)
             return String(repeating: "0", count: max(0, count - text.count)) + text
         }
         let event = found.event
+        // FNV-1a: the same after each restart.
+        let function = found.place.function.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let id = digits(event.time, 14) + digits(event.position.file, 14) + digits(event.position.offset, 12) + digits(function % 10_000_000_000_000_000, 16)
         return .object([
             .init("logStreamName", .string(event.stream)), .init("timestamp", .integer(event.time)), .init("message", .string(event.message)),
-            .init("ingestionTime", .integer(event.time)),
-            .init("eventId", .string(digits(event.time, 16) + digits(event.position.file, 20) + digits(event.position.offset, 20))),
+            .init("ingestionTime", .integer(event.time)), .init("eventId", .string(id)),
         ])
     }
 

@@ -1,5 +1,6 @@
 import FunctionModel
 import JSONValues
+import Synchronization
 import Testing
 
 @testable import LogsAPI
@@ -13,11 +14,48 @@ private struct FakeStore: LogStore {
     }
 
     func read(_ owner: LogOwner, since: Int64?, after position: LogPosition?, _ visit: @Sendable (LogEvent) -> Bool) async throws -> LogPosition {
-        for event in logs.first(where: { $0.owner == owner })?.events ?? [] { guard visit(event) else { return event.position } }
+        for event in logs.first(where: { $0.owner == owner })?.events ?? [] where position.map({ event.position >= $0 }) ?? true {
+            guard visit(event) else { return event.position }
+        }
         return LogPosition(file: .max, offset: 0)
     }
 
     func size(of owner: LogOwner) async throws -> Int { logs.first { $0.owner == owner }?.events.reduce(0) { $0 + $1.message.utf8.count } ?? 0 }
+}
+
+/// Logs of two functions that grow while they are read: each reading is followed by a line of the first, and by one of the second a
+/// millisecond later, which is when the first writes its next.
+private final class BusyStore: LogStore {
+    private struct State {
+        var logs: [LogOwner: [LogEvent]] = [:]
+        var written: [(time: Int64, message: String)] = []
+    }
+
+    private let names: [LogOwner]
+    private let state = Mutex(State())
+
+    init(_ owners: [LogOwner]) { names = owners }
+
+    func written(before time: Int64) -> [String] { state.withLock { $0.written.filter { $0.time < time }.map(\.message) } }
+
+    func owners(account: String, region: String) async -> [LogOwner] { names }
+
+    func read(_ owner: LogOwner, since: Int64?, after position: LogPosition?, _ visit: @Sendable (LogEvent) -> Bool) async throws -> LogPosition {
+        let events = state.withLock { $0.logs[owner] ?? [] }
+        state.withLock { state in
+            for writer in names {
+                let count = state.written.count
+                let position = LogPosition(file: 1, offset: UInt64(state.logs[writer]?.count ?? 0))
+                let event = LogEvent(time: 1000 + Int64(count + 1) / 2, stream: "s", message: "\(count)", position: position)
+                state.logs[writer, default: []].append(event)
+                state.written.append((event.time, event.message))
+            }
+        }
+        for event in events where event.position.offset >= position?.offset ?? 0 && event.time >= since ?? 0 { guard visit(event) else { return event.position } }
+        return LogPosition(file: 1, offset: UInt64(events.count))
+    }
+
+    func size(of owner: LogOwner) async throws -> Int { 0 }
 }
 
 @Suite struct LogsServiceTests {
@@ -60,6 +98,35 @@ private struct FakeStore: LogStore {
         #expect(messages(first) == ["0", "0", "1", "1"])
         let rest = try await ask(service, "FilterLogEvents", #"{"logGroupName":"/shared","nextToken":"\#(first["nextToken"]?.string ?? "")"}"#)
         #expect(messages(rest) == ["2", "2"] && rest["nextToken"] == nil)
+    }
+
+    /// As `aws logs tail --follow` does: pages to the last one, then on from the newest event's time, without the events already shown.
+    @Test(arguments: [3, 9, 10_000]) func whoFollowsASharedGroupMissesNothing(_ limit: Int) async throws {
+        let store = BusyStore([owner("a", group: "/shared"), owner("b", group: "/shared")])
+        let service = LogsService(store: store)
+        var seen: [String: String] = [:], newest: Int64 = 0, token: String?
+        for _ in 0..<60 {
+            let next = token.map { #","nextToken":"\#($0)""# } ?? ""
+            let page = try await ask(service, "FilterLogEvents", #"{"logGroupName":"/shared","limit":\#(limit),"startTime":\#(newest)\#(next)}"#)
+            token = page["nextToken"]?.string
+            var last = newest
+            for event in page["events"]?.array ?? [] {
+                seen[event["eventId"]?.string ?? ""] = event["message"]?.string
+                last = max(last, Int64(event["timestamp"]?.integer ?? 0))
+            }
+            // What a page's token leaves behind is shown by no later one.
+            let missing = Set(store.written(before: last)).subtracting(seen.values)
+            #expect(missing.isEmpty)
+            if token == nil { newest = last }
+        }
+        #expect(seen.count > 50)
+    }
+
+    @Test func eventsOfTwoFunctionsInOnePlaceHaveTwoIDs() async throws {
+        let service = service([(owner("a", group: "/shared"), events(2)), (owner("b", group: "/shared"), events(2))])
+        let events = try await ask(service, "FilterLogEvents", #"{"logGroupName":"/shared"}"#)["events"]?.array ?? []
+        let ids = events.compactMap { $0["eventId"]?.string }
+        #expect(ids.count == 4 && Set(ids).count == 4 && ids.allSatisfy { $0.utf8.count == 56 })
     }
 
     @Test func timesStreamsAndPatternsSelect() async throws {
