@@ -200,7 +200,8 @@ public struct ConfigurationRequest: Decodable, Sendable {
     /// - Throws: `.invalidParameterValue`, naming every member out of range, or one that is not offered here.
     public func validate(creating: Bool) throws(ServiceError) {
         var validation = Validation()
-        if creating {
+        // An image has neither; it is refused below, by name.
+        if creating, packageType != "Image" {
             if runtime == nil { validation.fail(String?.none, "runtime", .notNull) }
             if handler == nil { validation.fail(String?.none, "handler", .notNull) }
         }

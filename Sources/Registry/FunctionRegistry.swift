@@ -76,7 +76,10 @@ public actor FunctionRegistry {
 
     /// Code, and settings with it where `change` names some, as one revision.
     ///
-    /// - Parameter expectedRevision: the caller's `RevisionId`; refused with `.preconditionFailed` if it is not the latest.
+    /// - Parameters:
+    ///   - expectedRevision: the caller's `RevisionId`; refused with `.preconditionFailed` if it is not the latest.
+    ///   - dryRun: checks everything and changes nothing; the answer has the given code's digest and size, which tells a caller
+    ///     whether the code is another.
     public func updateCode(
         _ key: FunctionKey, code: NewCode, change: ConfigurationChange = ConfigurationChange(), publish: Bool = false,
         expectedRevision: UInt64? = nil, dryRun: Bool = false
@@ -90,7 +93,12 @@ public actor FunctionRegistry {
             let configuration = change.applied(to: record.latest.configuration)
             try configuration.checkTenancy()
             try await self.packages.checkSize(reference, configuration.layers)
-            if dryRun { return record.latest }
+            if dryRun {
+                let latest = record.latest
+                return FunctionVersion(
+                    key: key, version: latest.version, revision: latest.revision, configuration: latest.configuration, code: reference,
+                    lastModified: latest.lastModified)
+            }
             // The same bytes again change nothing: the ready workers of this snapshot stay in use.
             if record.latest.code != reference || record.latest.configuration != configuration {
                 record.latest = try await self.successor(of: record.latest, configuration: configuration, code: reference)

@@ -1,5 +1,7 @@
 """`martlet deploy`, the function API below it, and what callers see while code changes."""
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +10,7 @@ import threading
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from harness.processes import wait_until
 from harness.world import ECHO, ROLE, ROOT, SAMPLES, zip_of
@@ -293,6 +296,23 @@ def test_a_wrong_revision_id_is_412(w, name):
     with pytest.raises(client.exceptions.PreconditionFailedException):
         client.update_function_code(FunctionName=name, ZipFile=zip_of({"app.py": versioned(2)}), RevisionId="no-such-revision")
     assert w.call(name) == 1
+
+
+def test_a_dry_run_tells_the_new_codes_digest_and_changes_nothing(w, name):
+    """What scripts ask for in order to learn whether code is another than the deployed."""
+    client = w.boto()
+    made = w.create(name, versioned(1))
+    other = zip_of({"app.py": versioned(2) + "# longer\n"})
+    told = client.update_function_code(FunctionName=name, ZipFile=other, DryRun=True, Publish=True)
+    assert told["CodeSha256"] == base64.b64encode(hashlib.sha256(other).digest()).decode() and told["CodeSize"] == len(other)
+    assert told["RevisionId"] == made["RevisionId"] and told["Version"] == "$LATEST"
+    kept = client.get_function_configuration(FunctionName=name)
+    assert (kept["CodeSha256"], kept["RevisionId"]) == (made["CodeSha256"], made["RevisionId"]) and w.call(name) == 1
+    assert [version["Version"] for version in client.list_versions_by_function(FunctionName=name)["Versions"]] == ["$LATEST"]
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        client.update_function_code(FunctionName=name, ZipFile=other, DryRun=True, RevisionId="no-such-revision")
+    with pytest.raises(ClientError, match="InvalidZipFile"):
+        client.update_function_code(FunctionName=name, ZipFile=b"no archive", DryRun=True)
 
 
 def test_the_aws_command_line_creates_and_updates(w, name, tmp_path):

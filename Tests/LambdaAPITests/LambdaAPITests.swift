@@ -153,6 +153,11 @@ import Testing
         #expect(message?.contains("Value null at 'handler'") == true)
     }
 
+    @Test func anImageIsRefusedByNameAndNotForWhatImagesLack() throws {
+        let refused = try fault(#"{"PackageType":"Image"}"#, creating: true)
+        #expect(refused?.code == .invalidParameterValue && refused?.message == "not offered here: PackageType Image; leave it out")
+    }
+
     @Test func codeHasExactlyOneSource() throws {
         #expect(code { _ = try FunctionCode().source() } == .invalidParameterValue)
         #expect(code { _ = try FunctionCode(zipFile: "AA==", martletSha256: String(repeating: "a", count: 64)).source() } == .invalidParameterValue)
