@@ -4,6 +4,8 @@ import datetime
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -35,6 +37,18 @@ def test_real_clients_sign_and_are_let_in(closed):
     assert "guarded" in closed.cli("list").stdout
     assert closed.boto().invoke(FunctionName="guarded", Qualifier="$LATEST", Payload=b"{}")["StatusCode"] == 200
     assert closed.cli("usage").returncode == 0
+
+
+def test_the_exported_lines_lead_the_clients_of_every_service_here(closed):
+    code = """
+import boto3
+clients = [boto3.client(service) for service in ("lambda", "logs", "sqs", "events", "scheduler")]
+print({client.meta.endpoint_url for client in clients}, clients[1].meta.config.inject_host_prefix)
+clients[0].list_functions(), clients[1].describe_log_groups(), clients[2].list_queues(), clients[3].list_event_buses(), clients[4].list_schedules()
+"""
+    environment = {**closed.client_environment(), "HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}  # nothing is asked elsewhere
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, env=environment)
+    assert (answer.returncode, answer.stdout) == (0, f"{{'{closed.endpoint}'}} False\n"), answer
 
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}/guarded", "/martlet/v1/usage", "/martlet/v1/node", "/martlet/v1/logs/guarded", "/martlet/v1/functions/guarded"])

@@ -48,7 +48,9 @@ private func withFolder(_ body: (String) throws -> Void) throws {
         #expect(
             pair.exportLines(endpoint: "http://h:1") == [
                 "export AWS_ACCESS_KEY_ID=AKIA", "export AWS_SECRET_ACCESS_KEY=s", "export AWS_DEFAULT_REGION=r", "export AWS_REGION=r",
-                "export AWS_ENDPOINT_URL_LAMBDA=http://h:1",
+                "export AWS_ENDPOINT_URL_LAMBDA=http://h:1", "export AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=http://h:1", "export AWS_ENDPOINT_URL_SQS=http://h:1",
+                "export AWS_ENDPOINT_URL_EVENTBRIDGE=http://h:1", "export AWS_ENDPOINT_URL_SCHEDULER=http://h:1",
+                "export AWS_DISABLE_HOST_PREFIX_INJECTION=true",
             ])
     }
 

@@ -63,7 +63,7 @@ struct CredentialsCommand: Verb {
     var export = false
     @Option(help: ArgumentHelp("The server's data directory. Default: as for `martlet serve`.", valueName: "folder"))
     var data: String?
-    @Option(help: ArgumentHelp("The address for AWS_ENDPOINT_URL_LAMBDA. Default: as for every verb.", valueName: "url"))
+    @Option(help: ArgumentHelp("The address for AWS_ENDPOINT_URL_LAMBDA and those of the other services. Default: as for every verb.", valueName: "url"))
     var endpoint: String?
     @OptionGroup var output: OutputOptions
 

@@ -99,11 +99,17 @@ struct Credentials: Hashable, Sendable, Codable {
         return Failure(description: "failed to \(attempt): \(String(cString: strerror(reason)))", isAbsent: reason == ENOENT)
     }
 
+    /// The services whose clients the server answers, as AWS's SDKs spell them in `AWS_ENDPOINT_URL_…`.
+    private static let services = ["LAMBDA", "CLOUDWATCH_LOGS", "SQS", "EVENTBRIDGE", "SCHEDULER"]
+
     /// What `martlet credentials --export` prints.
+    ///
+    /// No endpoint for every service: what the server does not have would come to it, too. A live tail's client would put
+    /// `stream-` before the host's name, which a server of one's own does not have.
     func exportLines(endpoint: String) -> [String] {
         [
             "export AWS_ACCESS_KEY_ID=\(accessKeyId)", "export AWS_SECRET_ACCESS_KEY=\(secretAccessKey)",
-            "export AWS_DEFAULT_REGION=\(region)", "export AWS_REGION=\(region)", "export AWS_ENDPOINT_URL_LAMBDA=\(endpoint)",
-        ]
+            "export AWS_DEFAULT_REGION=\(region)", "export AWS_REGION=\(region)",
+        ] + Self.services.map { "export AWS_ENDPOINT_URL_\($0)=\(endpoint)" } + ["export AWS_DISABLE_HOST_PREFIX_INJECTION=true"]
     }
 }
