@@ -67,10 +67,13 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
             case (.GET, "/runtime/restore/next"):
                 // Only a runtime that was told `snap-start` as its initialization type may ask, and none is.
                 refuse(.forbidden, "InvalidStateTransition", "this environment is not restored from a snapshot")
-            case (.POST, _) where Self.streams(head) && RuntimeStreamFailure.payload(trailers) != nil:
-                server.failed(path, payload: RuntimeStreamFailure.payload(trailers) ?? ByteBuffer(), from: self)
-            // Whatever is beyond the limit is answered as too large by who reads the answer's size.
-            case (.POST, _): server.posted(path, body: isTooLarge ? ByteBuffer(repeating: 0x20, count: FrameReader.maximumPayload) : body, from: self)
+            case (.POST, _):
+                if path.hasSuffix("/response"), let failure = RuntimeStreamFailure.payload(trailers) {
+                    server.failed(path, payload: failure, from: self)
+                } else {
+                    // Whatever is beyond the limit is answered as too large by who reads the answer's size.
+                    server.posted(path, body: isTooLarge ? ByteBuffer(repeating: 0x20, count: FrameReader.maximumPayload) : body, from: self)
+                }
             default: refuse(.methodNotAllowed, "MethodNotAllowed", "method not allowed")
             }
         }
@@ -78,14 +81,19 @@ final class RuntimeAPIConnection: ChannelInboundHandler {
 
     // MARK: Streamed answers
 
-    private static func streams(_ head: HTTPRequestHead) -> Bool {
-        head.headers["lambda-runtime-function-response-mode"].contains { $0.lowercased() == "streaming" }
+    /// The documented header says so. Lambda's clients for Go and Swift leave it out: they send in chunks what has no length yet,
+    /// and Lambda forwards that to a caller who takes parts. JSON is the whole answer of a function that does not stream.
+    private static func streams(_ head: HTTPRequestHead, contentType: String) -> Bool {
+        if head.headers["lambda-runtime-function-response-mode"].contains(where: { $0.lowercased() == "streaming" }) { return true }
+        let isChunked = head.headers[canonicalForm: "transfer-encoding"].contains { $0.lowercased() == "chunked" }
+        return isChunked && contentType.prefix { $0 != ";" && $0 != " " }.lowercased() != "application/json"
     }
 
     private func begins(_ head: HTTPRequestHead) -> Bool {
         let prefix = "/2018-06-01"
-        guard head.method == .POST, head.uri.hasPrefix(prefix), Self.streams(head) else { return false }
+        guard head.method == .POST, head.uri.hasPrefix(prefix) else { return false }
         let type = head.headers.first(name: "content-type") ?? "application/octet-stream"
+        guard Self.streams(head, contentType: type) else { return false }
         return server.beginsStream(head.uri.dropFirst(prefix.count), contentType: type, on: self)
     }
 
