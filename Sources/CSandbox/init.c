@@ -760,6 +760,7 @@ static void from_server(void) {
     if (m.slot == MC_TEMPLATE_SLOT && template_pid) kill(template_pid, SIGKILL);
     else if (s && s->state == RUNNING) s->killed = 1, kill(s->pid, SIGKILL);
     break;
+  case MC_TERMINATE: if (s && s->state == RUNNING) kill(s->pid, SIGTERM); break;
   case MC_KILL_LARGEST: if (s && s->state == RUNNING) kill_largest(s, m.a); break;
   default: break;
   }

@@ -51,9 +51,8 @@ public enum PlatformLog {
     }
 
     /// `RequestId: … Error: Runtime exited with error: exit status 1` and, on a line of its own, the error type.
-    /// - Parameter cause: as in `exit status 1` or `signal: killed`.
-    public static func exited(requestID: RequestID, cause: String, errorType: String = "Runtime.ExitError") -> String {
-        "RequestId: \(requestID) Error: Runtime exited with error: \(cause)\n\(errorType)"
+    public static func exited(requestID: RequestID, reason: String, errorType: String = "Runtime.ExitError") -> String {
+        "RequestId: \(requestID) Error: \(reason)\n\(errorType)"
     }
 
     /// Two decimals, rounded half up.

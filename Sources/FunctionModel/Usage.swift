@@ -49,7 +49,7 @@ public enum Trigger: UInt8, Sendable, Codable, CaseIterable {
     case redis = 18
     case nats = 19
     case mqtt = 20
-    /// Not an invocation: what extensions took after an answer, billed as its own record.
+    /// Not an invocation: what extensions, or the runtime itself, took after an answer or for their end, billed as its own record.
     case extensions = 21
 
     /// Whether it is an invocation, which is charged as a request.

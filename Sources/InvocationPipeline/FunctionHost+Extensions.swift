@@ -6,12 +6,17 @@ import NIOCore
 import WarmPool
 import WorkerNode
 
-/// What is left of an invocation while its extensions are at work after the answer.
+/// What is left of an invocation while its runtime or extensions are at work after the answer.
 struct Afterwork {
     let call: Call
     /// As it was written before the answer.
     let record: UsageRecord
     let isReusable: Bool
+    /// Extensions tell the whole time in the report, which comes when they are done; that of a runtime was in the log with its answer.
+    let isReported: Bool
+
+    /// A runtime asks for its next invocation a fraction of a millisecond after its answer; in less than this it did nothing else.
+    static let leastMicroseconds: UInt32 = 5000
 }
 
 /// The output of one environment's extensions: bounded per invocation, in whole lines.
@@ -46,15 +51,16 @@ extension FunctionHost {
             timeText: { [pipeline] in LogTime.text(pipeline.wallMilliseconds()) })
     }
 
-    /// They are told of the end and have their time for it, or of an invocation that is answered.
-    var hasExtensionsAtWork: Bool { environments.values.contains(where: \.hasExtensionsAtWork) }
+    /// What runs after an answer, or has its time for its end.
+    var isAtWorkForNobody: Bool { environments.values.contains(where: \.isAtWorkForNobody) }
 
     // MARK: After the answer
 
-    /// The caller has its answer now; the environment is free, and the report is written, when its extensions are done.
+    /// The caller has its answer now; the environment is free when its processes are done.
     func linger(_ call: Call, _ environment: Environment, outcome: Outcome, payload: ByteBuffer, isReusable: Bool) {
+        let isReported = !environment.areExtensionsLingering
         guard let record = settle(call, environment, outcome: outcome, payload: payload) else { return environment.end(.failure) }
-        lingering[environment.workerNumber] = Afterwork(call: call, record: record, isReusable: isReusable)
+        lingering[environment.workerNumber] = Afterwork(call: call, record: record, isReusable: isReusable, isReported: isReported)
         armTimeout()
     }
 
@@ -84,7 +90,7 @@ extension FunctionHost {
         perform()
     }
 
-    /// The function's time limit is that of its extensions, too.
+    /// The function's time limit is that of what follows its answer, too.
     func lingeredTooLong(_ number: UInt64) {
         guard let environment = environments[number], let afterwork = lingering[number] else { return }
         let seconds = version.configuration.timeout
@@ -99,7 +105,7 @@ extension FunctionHost {
         finish(afterwork, environment, outcome: outcome)
     }
 
-    /// The report is of the whole; the record is of what the one written before the answer lacks.
+    /// The record is of what the one written before the answer lacks.
     private func finish(_ afterwork: Afterwork, _ environment: Environment, outcome: Outcome) {
         let call = afterwork.call
         readAfterwork(afterwork, environment)
@@ -112,11 +118,14 @@ extension FunctionHost {
         whole.peakMemoryKiB = max(whole.peakMemoryKiB, UInt32(clamping: peakBytes(environment, earlier: call.peakAtDispatch) / 1024))
         let before = afterwork.record
         let microseconds = whole.handlerMicroseconds - min(before.handlerMicroseconds, whole.handlerMicroseconds)
-        let answered = pipeline.wallMilliseconds() - Int64(microseconds) / 1000
-        writeReport(
-            of: call, whole, errorType(of: call, outcome),
-            overhead: PlatformLog.Span(.extensionOverhead, start: answered, microseconds: microseconds))
+        if !afterwork.isReported {
+            let answered = pipeline.wallMilliseconds() - Int64(microseconds) / 1000
+            writeReport(
+                of: call, whole, errorType(of: call, outcome),
+                overhead: PlatformLog.Span(.extensionOverhead, start: answered, microseconds: microseconds))
+        }
         writeLog(call)
+        if afterwork.isReported, microseconds < Afterwork.leastMicroseconds { return }
         record(
             environment, outcome: outcome, microseconds: microseconds,
             billedMilliseconds: whole.billedMilliseconds - min(before.billedMilliseconds, whole.billedMilliseconds),
@@ -124,6 +133,7 @@ extension FunctionHost {
     }
 
     func environmentShutDown(_ environment: Environment, began: NIODeadline) {
+        environment.readLog { writeInitLog($0) }
         let nanoseconds = max(0, (NIODeadline.now() - began).nanoseconds)
         record(
             environment, outcome: .success, microseconds: UInt32(clamping: nanoseconds / 1000),
@@ -131,7 +141,7 @@ extension FunctionHost {
             peakMemoryKiB: UInt32(clamping: peakBytes(environment, earlier: 0) / 1024))
     }
 
-    /// Time in which extensions alone were at work; their processes run for the function's owner then.
+    /// Time in which nobody waits for an answer; the processes run for the function's owner then.
     private func record(_ environment: Environment, outcome: Outcome, microseconds: UInt32, billedMilliseconds: UInt32, peakMemoryKiB: UInt32) {
         let record = UsageRecord(
             requestID: .random(), key: version.key, version: version.version, revision: version.revision, trigger: .extensions,

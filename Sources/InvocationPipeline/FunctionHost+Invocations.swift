@@ -85,8 +85,8 @@ extension FunctionHost {
     /// One timer for all calls, which all have the same time: it is armed for the first of them and looks at the rest when
     /// it fires. A timer for each would be set and taken back with each request.
     func armTimeout() {
-        let inFlight = calls.values.map(\.deadline) + lingering.values.map(\.call.deadline)
-        guard timeoutTimer == nil, let next = inFlight.min() else { return }
+        guard timeoutTimer == nil else { return }
+        guard let next = (calls.values.map(\.deadline) + lingering.values.map(\.call.deadline)).min() else { return }
         let me = NIOLoopBound(self, eventLoop: pipeline.loop)
         timeoutTimer = pipeline.loop.scheduleTask(deadline: next) {
             let host = me.value
@@ -132,15 +132,13 @@ extension FunctionHost {
                 call, environment, outcome: .outOfMemory,
                 payload: ErrorPayload.make(type: "Runtime.OutOfMemory", message: "RequestId: \(id) Error: Runtime exited with error: signal: killed"),
                 platformLine: PlatformLog.exited(
-                    requestID: id, cause: "signal: killed (out of memory: more than the \(version.configuration.memorySize) MB configured)",
+                    requestID: id, reason: "Runtime exited with error: signal: killed (out of memory: more than the \(version.configuration.memorySize) MB configured)",
                     errorType: "Runtime.OutOfMemory"))
         } else {
-            let cause = exit.status == 0 ? "exit status 0" : exit.cause
-            let message = exit.status == 0 ? "Runtime exited without providing a reason" : "Runtime exited with error: \(cause)"
             settle(
                 call, environment, outcome: .crash,
-                payload: ErrorPayload.make(type: "Runtime.ExitError", message: "RequestId: \(id) Error: \(message)"),
-                platformLine: PlatformLog.exited(requestID: id, cause: cause))
+                payload: ErrorPayload.make(type: "Runtime.ExitError", message: "RequestId: \(id) Error: \(exit.reason)"),
+                platformLine: PlatformLog.exited(requestID: id, reason: exit.reason))
         }
     }
 
@@ -182,7 +180,7 @@ extension FunctionHost {
         if call.environment == nil { writeStart(of: call) }
         let errorType = errorType(of: call, outcome)
         writeEnd(of: call, record, errorType, platformLine)
-        if environment?.isLingering != true { writeReport(of: call, record, errorType) }
+        if environment?.areExtensionsLingering != true { writeReport(of: call, record, errorType) }
         writeLog(call)
         do { try pipeline.usage.write(record) } catch {
             pipeline.report("usage cannot be recorded", version, "\(error)")
@@ -303,6 +301,6 @@ extension FunctionHost {
         }
         return ErrorPayload.make(
             type: exit.outOfMemory ? "Runtime.OutOfMemory" : "Runtime.ExitError",
-            message: prefix + "Error: Runtime exited with error: \(exit.cause)")
+            message: prefix + "Error: \(exit.reason)")
     }
 }

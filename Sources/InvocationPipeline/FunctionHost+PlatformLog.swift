@@ -31,7 +31,7 @@ extension FunctionHost {
         if let line = PlatformLog.runtimeDoneJSON(record, time: time, logging, detail: detail) { call.log.platform(line) }
     }
 
-    /// The last line of an invocation, when nobody is at work for it any more.
+    /// The last line of an invocation, when no extension is at work for it any more.
     /// - Parameter overhead: the time that its extensions took after the answer.
     func writeReport(of call: Call, _ record: UsageRecord, _ errorType: String?, overhead: PlatformLog.Span? = nil) {
         let (logging, time) = (version.configuration.logging, pipeline.wallMilliseconds())

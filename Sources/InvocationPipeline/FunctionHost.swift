@@ -297,7 +297,7 @@ final class FunctionHost: EnvironmentOwner {
         }
         for environment in environments.values where !environment.isWaiting {
             // Who writes more than a pipe holds waits for somebody to read.
-            if environment.runsInit, environment.isStarting { environment.readLog { writeInitLog($0) } }
+            if environment.runsInit, environment.isStarting || environment.isShuttingDown { environment.readLog { writeInitLog($0) } }
             if calls[environment.workerNumber] == nil, lingering[environment.workerNumber] == nil { readExtensionLog(environment) }
             if let since = environment.endingSince, now - since > .milliseconds(20) { environment.killNow() }
             // Killing is init's work; a sandbox whose init is held up is ended by the helper.

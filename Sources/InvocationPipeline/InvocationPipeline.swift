@@ -406,9 +406,9 @@ public final class InvocationPipeline: Invoker {
         return promise.futureResult
     }
 
-    /// Extensions have the time that their shutdown takes.
+    /// What follows an answer is finished, and shutdowns have their time.
     private func drainIfDone() {
-        guard isDraining, calls.isEmpty, !hosts.values.contains(where: \.hasExtensionsAtWork) else { return }
+        guard isDraining, calls.isEmpty, !hosts.values.contains(where: \.isAtWorkForNobody) else { return }
         drainedAll()
     }
 

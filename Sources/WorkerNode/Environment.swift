@@ -21,16 +21,16 @@ public protocol EnvironmentOwner: AnyObject {
     /// The answer to its invocation is complete; `isError` when the handler failed. Of a streamed answer the payload is the
     /// last part, or the error.
     ///
-    /// Extensions may still be at work for it (`isLingering`): then `environmentAtRest` follows.
+    /// Its processes may still be at work for it (`isLingering`): then `environmentAtRest` follows.
     func environmentAnswered(_ environment: Environment, payload: ByteBuffer, isError: Bool)
-    /// The extensions have finished what they had to do after the answer.
+    /// Its processes have finished what they had to do after the answer.
     func environmentAtRest(_ environment: Environment)
     /// Its runtime, or an extension, failed in the middle of an invocation, or of what follows it. It is told to end next, and its
     /// extensions have some time for that; `environmentEnded` follows.
     func environmentFailed(_ environment: Environment, failure: Environment.Failure)
     /// It was told to end, or has to be ended: somebody must see to it that it does.
     func environmentEnding(_ environment: Environment)
-    /// Its extensions were told of the end at `began`, and their time for it is over. Comes before `environmentEnded`.
+    /// It was told of its end at `began`, and its time for that is over. Comes before `environmentEnded`.
     func environmentShutDown(_ environment: Environment, began: NIODeadline)
     /// Nothing of it is left. Called once, last, unless the platform could not make it.
     func environmentEnded(_ environment: Environment, exit: SandboxHandle.Exit)
@@ -58,7 +58,7 @@ public final class Environment: SlotOccupant {
         case starting
         case ready
         case busy
-        /// It has answered, and extensions are still at work.
+        /// It has answered, and its runtime or extensions are still at work.
         case lingering
         /// Told to end; waits for its process to be reaped.
         case ending
@@ -99,7 +99,7 @@ public final class Environment: SlotOccupant {
     public private(set) var answerType: String?
     /// Set when told to end, to the end of its extensions' time for that; the tick kills what has not ended by itself.
     public private(set) var endingSince: NIODeadline?
-    /// Set while its extensions have time for their end.
+    /// Set while its processes have time for their end.
     private var shutdownBegan: NIODeadline?
     /// Set when init was told to kill it.
     public private(set) var killedSince: NIODeadline?
@@ -132,16 +132,22 @@ public final class Environment: SlotOccupant {
     private static let maximumChunks = 4096
     /// From the signal that ends a runtime to the end of its line.
     private static let signalTime = TimeAmount.milliseconds(50)
+    /// As on Lambda: for the end of a runtime that has extensions within it and none beside it.
+    private static let internalShutdownTime = TimeAmount.milliseconds(500)
 
     public var isBusy: Bool { state == .busy }
     /// Not ready yet, and nobody has told it to end.
     public var isStarting: Bool { readyAt == nil && endingSince == nil }
     /// For an invocation.
     public var isWaiting: Bool { state == .ready }
-    /// Extensions are at work after its answer.
+    /// Its runtime or extensions are at work after its answer.
     public var isLingering: Bool { state == .lingering }
-    /// After an answer, or because they were told of the end.
-    public var hasExtensionsAtWork: Bool { state == .lingering || state == .ending && killedSince == nil && isSupervised }
+    /// Its extensions are.
+    public var areExtensionsLingering: Bool { state == .lingering && extensions?.isAtRest == false }
+    /// After an answer, or because it was told of its end.
+    public var isAtWorkForNobody: Bool { state == .lingering || isShuttingDown }
+    /// Its processes have time for their end.
+    public var isShuttingDown: Bool { shutdownBegan != nil }
     public var hasExtensionLog: Bool { extensionLog >= 0 }
     public var extensionStates: [ExtensionRegistry.Extension] { extensions?.states ?? [] }
     public var runsInit: Bool { if case .program = origin { true } else { false } }
@@ -265,7 +271,7 @@ public final class Environment: SlotOccupant {
     /// The process may end by itself now; `killNow` follows if it does not.
     public func finish(now: NIODeadline) {
         guard state != .ended, state != .ending else { return }
-        if isSupervised, state != .starting { return end(.spindown) }
+        if shutdownTime != nil, state != .starting { return end(.spindown) }
         let wasStarting = state == .starting
         state = .ending
         endingSince = now
@@ -277,16 +283,26 @@ public final class Environment: SlotOccupant {
 
     private var isSupervised: Bool { extensions?.isSupervised ?? false }
 
-    /// At once, but for extensions that are processes of their own: those are told and have two seconds.
+    /// What its processes have for their end; nil where nobody asked for any, by an extension.
+    private var shutdownTime: TimeAmount? {
+        guard let extensions, !extensions.states.isEmpty else { return nil }
+        return extensions.isSupervised ? EnvironmentExtensions.shutdownTime : Self.internalShutdownTime
+    }
+
+    /// At once, but for extensions. Those that are processes of their own are told and have two seconds; a runtime that has
+    /// some within it gets SIGTERM and half a second, unless it has failed.
     public func end(_ reason: ShutdownReason) {
-        guard isSupervised, state == .ready || state == .busy || state == .lingering else { return killNow() }
+        guard let time = shutdownTime, isSupervised || reason == .spindown, state == .ready || state == .busy || state == .lingering,
+              let slot
+        else { return killNow() }
         state = .ending
         let now = NIODeadline.now()
         shutdownBegan = now
-        endingSince = now + EnvironmentExtensions.shutdownTime
+        endingSince = now + time
         setPaused(false)
         owner?.environmentEnding(self)
-        extensions?.shutDown(reason, within: EnvironmentExtensions.shutdownTime)
+        // Its Runtime API stays: a runtime that cannot ask for the next invocation ends before its handler of the signal does.
+        if isSupervised { extensions?.shutDown(reason, within: time) } else { sandbox.terminate(slot) }
         // A runtime that waits for a frame runs its own handler of the signal when the wait is over.
         let me = NIOLoopBound(self, eventLoop: loop)
         loop.scheduleTask(in: Self.signalTime) { me.value.channel?.close(promise: nil) }
@@ -422,11 +438,13 @@ public final class Environment: SlotOccupant {
     fileprivate func answered(isError: Bool) {
         guard state == .busy else { return }
         isStreaming = false
-        state = extensions?.isAtRest == false ? .lingering : .ready
+        state = isAtRest ? .ready : .lingering
         let payload = answer ?? ByteBuffer()
         answer = nil
         owner?.environmentAnswered(self, payload: payload, isError: isError)
     }
+
+    private var isAtRest: Bool { extensions?.isAtRest != false && runtimeAPI?.isRuntimeAtWork != true }
 
     private func runtimeIsReady() {
         saidReady = true
@@ -499,7 +517,7 @@ public final class Environment: SlotOccupant {
         runtimeAPI = RuntimeAPIServer(
             listener: fd, loop: loop, extensions: extensions, servesRuntime: program.usesRuntimeAPI,
             handlers: .init(
-                ready: { me.value.runtimeIsReady() },
+                ready: { me.value.runtimeIsReady() }, atRest: { me.value.comesToRest() },
                 initError: { payload in
                     if me.value.state == .starting { me.value.owner?.environmentInitFailed(me.value, payload: payload) }
                 },
@@ -560,10 +578,10 @@ public final class Environment: SlotOccupant {
         (log, extensionLog) = (-1, -1)
     }
 
-    // MARK: From the extensions
+    // MARK: From the runtime and the extensions
 
     private func comesToRest() {
-        guard state == .lingering else { return }
+        guard state == .lingering, isAtRest else { return }
         state = .ready
         owner?.environmentAtRest(self)
     }

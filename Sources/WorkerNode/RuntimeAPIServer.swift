@@ -8,6 +8,8 @@ import NIOPosix
 final class RuntimeAPIServer {
     struct Handlers {
         let ready: () -> Void
+        /// The runtime asks for an invocation: whatever it did for the last one is done.
+        let atRest: () -> Void
         let initError: (ByteBuffer) -> Void
         /// The answer is streamed, with this media type. Returns whether the parts are wanted; else the answer is taken as a whole.
         let streams: (String) -> Bool
@@ -132,6 +134,9 @@ final class RuntimeAPIServer {
         handlers.answered(failure ?? ByteBuffer(), failure != nil)
     }
 
+    /// The runtime has not asked for an invocation since the last one: it may still work, also after its answer.
+    var isRuntimeAtWork: Bool { servesRuntime && !(asking?.isOpen ?? false) }
+
     func asksNext(_ connection: RuntimeAPIConnection) {
         asking = connection
         // Asking again without an answer gives the answer up: the time limit ends such an invocation.
@@ -140,6 +145,7 @@ final class RuntimeAPIServer {
             handlers.ready()
         }
         hand(to: connection)
+        handlers.atRest()
     }
 
     private func hand(to connection: RuntimeAPIConnection) {
@@ -157,7 +163,7 @@ final class RuntimeAPIServer {
         connection.respond(.ok, headers, event)
     }
 
-    /// A streamed answer that was taken as a whole and whose trailers say that it failed.
+    /// An answer that was taken as a whole and whose trailers say that it failed.
     func failed(_ path: Substring, payload: ByteBuffer, from connection: RuntimeAPIConnection) {
         guard let current, path == "/runtime/invocation/\(current.requestID)/response" else {
             return connection.refuse(.badRequest, "InvalidRequestID", "Invalid request ID")

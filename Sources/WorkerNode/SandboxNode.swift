@@ -132,15 +132,29 @@ public final class SandboxHandle {
 
         public var signal: Int32 { status & 0x7F }
         public var code: Int32 { status >> 8 & 0xFF }
+        /// A whole sentence, in Lambda's words.
+        public var reason: String { status == 0 ? "Runtime exited without providing a reason" : "Runtime exited with error: \(cause)" }
         /// `exit status 1`, `signal: killed`: Lambda's words for it.
         public var cause: String {
             guard signal != 0 else { return "exit status \(code)" }
             return switch signal {
-            case SIGKILL: "signal: killed"
-            case SIGSEGV: "signal: segmentation fault"
+            case SIGHUP: "signal: hangup"
+            case SIGINT: "signal: interrupt"
+            case SIGQUIT: "signal: quit"
+            case SIGILL: "signal: illegal instruction"
+            case SIGTRAP: "signal: trace/breakpoint trap"
             case SIGABRT: "signal: aborted"
             case SIGBUS: "signal: bus error"
+            case SIGFPE: "signal: floating point exception"
+            case SIGKILL: "signal: killed"
+            case SIGUSR1: "signal: user defined signal 1"
+            case SIGSEGV: "signal: segmentation fault"
+            case SIGUSR2: "signal: user defined signal 2"
+            case SIGPIPE: "signal: broken pipe"
+            case SIGALRM: "signal: alarm clock"
             case SIGTERM: "signal: terminated"
+            case SIGXCPU: "signal: CPU time limit exceeded"
+            case SIGXFSZ: "signal: file size limit exceeded"
             case SIGSYS: "signal: bad system call"
             default: "signal: \(signal)"
             }
@@ -406,6 +420,9 @@ public final class SandboxHandle {
 
     /// False when init cannot take the message now.
     func kill(_ slot: Slot) -> Bool { (try? command(MC_KILL, slot: slot.index)) != nil }
+
+    /// Asks the slot's first process to end. Lost when init cannot take the message now: whoever asks kills it later.
+    func terminate(_ slot: Slot) { try? command(MC_TERMINATE, slot: slot.index) }
 
     /// Ends the slot's largest process, if it has more than `limit` bytes of anonymous memory.
     func killLargest(_ slot: Slot, above limit: UInt64) { try? command(MC_KILL_LARGEST, slot: slot.index, a: limit) }

@@ -410,7 +410,7 @@ struct FullDiskTests {
         #expect(
             PlatformLog.timedOut(requestID: request, timeoutSeconds: 3) == "RequestId: \(request) Error: Task timed out after 3.00 seconds")
         #expect(
-            PlatformLog.exited(requestID: request, cause: "exit status 1")
+            PlatformLog.exited(requestID: request, reason: "Runtime exited with error: exit status 1")
                 == "RequestId: \(request) Error: Runtime exited with error: exit status 1\nRuntime.ExitError")
     }
 

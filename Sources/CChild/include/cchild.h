@@ -33,6 +33,7 @@ enum mc_op {
   MC_AUDIT = 5,          // value: MC_AUDIT_* flags
   MC_KILL_LARGEST = 6,   // the slot's largest process, if its anonymous memory is above a bytes: the memory size was passed
                          // without reaching the slot's own limit
+  MC_TERMINATE = 7,      // SIGTERM to the slot's first process; MC_KILL follows where it does not end by itself
   MC_SOCKET = 12,        // a TCP socket of the slot's network namespace is wanted
   // helper -> init
   MC_SLOT = 16,          // slot; value: number of cgroup.procs fds; fds: those, then [peak], [oom] (b: bit 0, bit 1)
