@@ -15,8 +15,17 @@ struct Afterwork {
     /// Extensions tell the whole time in the report, which comes when they are done; that of a runtime was in the log with its answer.
     let isReported: Bool
 
-    /// A runtime asks for its next invocation a fraction of a millisecond after its answer; in less than this it did nothing else.
-    static let leastMicroseconds: UInt32 = 5000
+    /// A runtime asks for its next invocation with a fraction of a millisecond of CPU time, but may have to wait for a processor. What
+    /// took less than both of these was nothing else.
+    private static let leastMicroseconds: UInt32 = 50_000
+    private static let leastCPUNanoseconds: UInt64 = 1_000_000
+
+    /// Whether what followed the answer is billed.
+    /// - Parameter microseconds: how long it took.
+    func isWork(_ environment: Environment, microseconds: UInt32) -> Bool {
+        if !isReported || microseconds >= Self.leastMicroseconds { return true }
+        return UInt64(microseconds) * 1000 >= Self.leastCPUNanoseconds && environment.cpuSinceRest >= Self.leastCPUNanoseconds
+    }
 }
 
 /// The output of one environment's extensions: bounded per invocation, in whole lines.
@@ -125,7 +134,7 @@ extension FunctionHost {
                 overhead: PlatformLog.Span(.extensionOverhead, start: answered, microseconds: microseconds))
         }
         writeLog(call)
-        if afterwork.isReported, microseconds < Afterwork.leastMicroseconds { return }
+        guard afterwork.isWork(environment, microseconds: microseconds) else { return }
         record(
             environment, outcome: outcome, microseconds: microseconds,
             billedMilliseconds: whole.billedMilliseconds - min(before.billedMilliseconds, whole.billedMilliseconds),

@@ -349,6 +349,9 @@ public final class Environment: SlotOccupant {
     }
 
     /// CPU time since it last became free, ns; 0 where the host cannot tell.
+    public var cpuSinceRest: UInt64 { (slot?.cpuNanoseconds()).map { $0 > cpuAtRest ? $0 - cpuAtRest : 0 } ?? 0 }
+
+    /// The same, and the next time counts from here.
     public func takeCPU() -> UInt64 {
         guard let now = slot?.cpuNanoseconds() else { return 0 }
         defer { cpuAtRest = now }

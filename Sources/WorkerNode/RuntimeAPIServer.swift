@@ -41,6 +41,13 @@ final class RuntimeAPIServer {
     private static let maximumConnections = 24
     /// Connections and requests in one second or invocation; an honest program makes a handful for each invocation.
     private static let maximumActs = 1000
+    /// Clients send the cause of an error in a field of up to 1 MB, `Lambda-Runtime-Function-XRay-Error-Cause`, with the stack and
+    /// the whole message in it. All fields together keep the library's limit of 2 MB.
+    private static let headerLimits: NIOHTTPDecoderLimitConfiguration = {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = (1 << 20) + 256
+        return limits
+    }()
     private var acts = 0
     private var secondBegan = NIODeadline.now()
     /// Of request bodies that are not complete, over all connections.
@@ -58,7 +65,8 @@ final class RuntimeAPIServer {
                     let sync = channel.pipeline.syncOperations
                     // Who asks without reading the answers is not read from, so that they cannot pile up here.
                     try sync.addHandler(BackPressureHandler())
-                    try sync.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: true)
+                    try sync.configureHTTPServerPipeline(
+                        withPipeliningAssistance: false, withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.headerLimits)
                     try sync.addHandler(RuntimeAPIConnection(server: me.value))
                     me.value.opened(channel)
                 }

@@ -115,6 +115,18 @@ def test_json_in_chunks_is_the_answer_of_a_function_that_does_not_stream(w, name
     assert (answer.status, answer.body) == (201, b"made")
 
 
+def test_the_cause_of_an_error_may_be_long(w, name):
+    """Clients for Go, Java and Node send it in a field of the header, up to 1 MB of it, beside the error itself."""
+    create(w, name, r"""
+handle() {
+    { printf 'Lambda-Runtime-Function-XRay-Error-Cause: {"message":"'; head -c 1040000 /dev/zero | tr '\0' x; printf '"}\n'; } >/tmp/cause
+    curl -sS -o /dev/null -X POST -H @/tmp/cause -d '{"errorType":"MyError","errorMessage":"long"}' "$api/invocation/$request/error" || exit 9
+}
+""")
+    answer = w.invoke(name, {})
+    assert answer.function_error == "Unhandled" and answer.json == {"errorType": "MyError", "errorMessage": "long"}
+
+
 # -- after the answer
 
 @pytest.mark.parametrize("isolation", ["invocation", "environment"])
