@@ -57,7 +57,7 @@ def stream(w, name):
 
 
 def wait_for(w, name, text, count=1):
-    wait_until(lambda: w.logs(name).count(text) >= count, 20, lambda: f"{text!r} in the log of {name}:\n{w.logs(name)}\n{w.log_text(2000)}")
+    wait_until(lambda: w.logs(name).count(text) >= count, 60, lambda: f"{text!r} in the log of {name}:\n{w.logs(name)}\n{w.log_text(2000)}")
 
 
 def retire(w, name):
@@ -78,7 +78,7 @@ def bootstraps(w):
 # -- answers in chunks
 
 def test_chunks_without_the_header_of_streaming_are_forwarded_when_they_are_written(w, name):
-    create(w, name, CHUNKS % ("printf 'first '; sleep 60", "text/html"), timeout=3)
+    create(w, name, CHUNKS % ("printf 'first '; sleep 60", "text/html"), timeout=8)
     payload, complete = stream(w, name)
     assert payload == b"first " and "timed out" in complete["ErrorDetails"]
 
@@ -136,7 +136,7 @@ def test_what_a_runtime_does_until_it_asks_again_is_finished_logged_and_billed(w
     answer = w.invoke(name, {})
     assert answer.function_error is None and answer.json == "early"
     wait_for(w, name, f"finished {answer.request_id}")
-    wait_until(lambda: unattended(w, name), 20, lambda: f"a record of what followed the answer: {w.records(name)}")
+    wait_until(lambda: unattended(w, name), 60, lambda: f"a record of what followed the answer: {w.records(name)}")
     after, = unattended(w, name)
     assert after["billedMs"] >= 400 and after["outcome"] == w.record(answer.request_id)["outcome"] == "success"
 
@@ -145,7 +145,7 @@ def test_work_after_the_answer_ends_with_the_time_limit(w, name):
     create(w, name, """handle() { answer -d '"early"'; sleep 60; }""", timeout=1)
     answer = w.invoke(name, {})
     assert answer.function_error is None and answer.json == "early"
-    wait_until(lambda: unattended(w, name), 20, lambda: f"a record of what followed the answer: {w.records(name)}")
+    wait_until(lambda: unattended(w, name), 60, lambda: f"a record of what followed the answer: {w.records(name)}")
     after, = unattended(w, name)
     assert after["outcome"] == "timeout"
     wait_for(w, name, f"RequestId: {answer.request_id} Error: Task timed out after 1.00 seconds")
@@ -212,7 +212,7 @@ def test_a_runtime_with_an_extension_within_it_is_told_of_its_end(w, name, isola
         assert w.invoke(name, {}).json == "done"
         retire(w, name)
     wait_for(w, name, "told of the end")
-    wait_until(lambda: unattended(w, name), 20, lambda: f"a record of the end: {w.records(name)}")
+    wait_until(lambda: unattended(w, name), 60, lambda: f"a record of the end: {w.records(name)}")
 
 
 def test_one_that_does_not_end_by_itself_is_ended(w, name):
@@ -223,8 +223,8 @@ def test_one_that_does_not_end_by_itself_is_ended(w, name):
     assert mine
     retire(w, name)
     wait_for(w, name, "told of the end")
-    wait_until(lambda: unattended(w, name), 20, lambda: f"a record of the end: {w.records(name)}")
-    wait_until(lambda: not mine & bootstraps(w), 20, lambda: f"the end of {mine}: {bootstraps(w)}")
+    wait_until(lambda: unattended(w, name), 60, lambda: f"a record of the end: {w.records(name)}")
+    wait_until(lambda: not mine & bootstraps(w), 60, lambda: f"the end of {mine}: {bootstraps(w)}")
 
 
 def test_a_runtime_without_extensions_is_not(w, name):
@@ -238,5 +238,5 @@ handle() { answer -d '"done"'; }
     mine = bootstraps(w) - before
     assert mine
     retire(w, name)
-    wait_until(lambda: not mine & bootstraps(w), 20, lambda: f"the end of {mine}: {bootstraps(w)}")
+    wait_until(lambda: not mine & bootstraps(w), 60, lambda: f"the end of {mine}: {bootstraps(w)}")
     assert "told of the end" not in w.logs(name)
