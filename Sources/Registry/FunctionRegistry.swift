@@ -91,9 +91,9 @@ public actor FunctionRegistry {
             var record = try self.snapshot.record(key)
             try self.check(expectedRevision, record)
             let configuration = change.applied(to: record.latest.configuration)
-            try configuration.checkTenancy()
             try await self.packages.checkSize(reference, configuration.layers)
             if dryRun {
+                try configuration.checkTenancy()
                 let latest = record.latest
                 return FunctionVersion(
                     key: key, version: latest.version, revision: latest.revision, configuration: latest.configuration, code: reference,
