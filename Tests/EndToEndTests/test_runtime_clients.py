@@ -187,6 +187,25 @@ def test_a_fault_of_the_processor_has_its_name(w, name):
     assert w.invoke(name, {}).json["errorMessage"].endswith("Error: Runtime exited with error: signal: floating point exception")
 
 
+def test_nobody_is_restored_from_a_snapshot(w, name):
+    """Clients ask where AWS_LAMBDA_INITIALIZATION_TYPE is snap-start, and it never is: who asks all the same is told, and goes on."""
+    create(w, name, """
+begin() { restored=$(curl -sS -w ' %{http_code}' "$api/restore/next"); }
+handle() { answer -d "$AWS_LAMBDA_INITIALIZATION_TYPE $restored"; }
+""")
+    kind, refusal = w.invoke(name, {}).body.decode().split(" ", 1)
+    assert kind == "on-demand" and refusal.endswith(" 403"), refusal
+    assert json.loads(refusal.removesuffix(" 403"))["errorType"] == "InvalidStateTransition"
+
+
+def test_an_error_of_what_follows_a_restore_is_one_of_init(w, name):
+    create(w, name, """
+begin() { curl -sS -o /dev/null -X POST -d '{"errorType":"MyError","errorMessage":"no hook"}' "$api/restore/error"; exit 1; }
+""")
+    answer = w.invoke(name, {})
+    assert answer.function_error == "Unhandled" and answer.json == {"errorType": "MyError", "errorMessage": "no hook"}
+
+
 # What aws-lambda-go does for WithEnableSIGTERM: an extension within the runtime that registers for no event.
 SIGTERM = """
 begin() {
